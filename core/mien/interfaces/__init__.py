@@ -1,0 +1,29 @@
+"""One interface per kind of plugin."""
+
+from mien.interfaces.action_units import ActionUnitSource
+from mien.interfaces.analyzer import Analysis, Analyzer, RunView
+from mien.interfaces.attribution import AttributionMethod, ExplainedModel
+from mien.interfaces.backbone import Backbone
+from mien.interfaces.component import Component, ConfigPath
+from mien.interfaces.cropper import Cropper
+from mien.interfaces.dataset import Dataset
+from mien.interfaces.detector import Detector, DetectorSession
+from mien.interfaces.objective import LabelScale, Objective
+
+__all__ = [
+    "ActionUnitSource",
+    "Analysis",
+    "Analyzer",
+    "AttributionMethod",
+    "Backbone",
+    "Component",
+    "ConfigPath",
+    "Cropper",
+    "Dataset",
+    "Detector",
+    "DetectorSession",
+    "ExplainedModel",
+    "LabelScale",
+    "Objective",
+    "RunView",
+]

@@ -1,0 +1,79 @@
+"""Interface of attribution methods."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from mien.errors import ModelError
+from mien.interfaces.component import Component
+from mien.types import ClipBatch, Explanation
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Completeness = Literal["exact", "approximate", "none"]
+
+
+@dataclass(frozen=True)
+class ExplainedModel:
+    """A network in evaluation mode, and what its backbone says of it.
+
+    Attributes
+    ----------
+    module : nn.Module
+    stages : mapping of str to nn.Module
+        From the input to the head; empty when unknown.
+    lrp_canonizers : callable
+        Gives fresh zennit canonizers.
+    lacks : mapping of str to str
+        Capability to the reason why the network has it not.
+    name : str
+        For messages.
+    """
+
+    module: nn.Module
+    stages: Mapping[str, nn.Module] = field(default_factory=dict)
+    lrp_canonizers: Callable[[], Sequence[Any]] = list
+    lacks: Mapping[str, str] = field(default_factory=dict)
+    name: str = "the network"
+
+
+class AttributionMethod(Component):
+    """Says how much each input element contributed to the output.
+
+    A method leaves the network as it found it, bit by bit: weights, hooks, modes and gradients, also when it
+    fails.
+    """
+
+    completeness: ClassVar[Completeness] = "none"
+    """Whether relevance sums to f(x) - f(baseline): by construction, up to a measured gap, or not at all."""
+
+    signed: ClassVar[bool] = True
+    """Whether relevance tells for from against."""
+
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Capabilities that the network must have; see `Backbone.lacks`."""
+
+    citation: ClassVar[str] = ""
+    """The paper, as author, title, venue and year."""
+
+    def check(self, model: ExplainedModel) -> None:
+        """Raise `ModelError` when the method cannot explain this network; before any computing."""
+        for need in self.needs:
+            if need in model.lacks:
+                raise ModelError(
+                    f"The attribution method '{self.use}' cannot explain {model.name}: {model.lacks[need]}",
+                    hint="Choose another method in 'explain.methods'.",
+                )
+
+    @abstractmethod
+    def attribute(
+        self, model: ExplainedModel, batch: ClipBatch, target: Callable[[Tensor], Tensor]
+    ) -> Explanation:
+        """Return the relevance of each element of ``batch.inputs`` for ``target(model.module(inputs))``.
+
+        The result for a clip does not depend on the others in the batch.
+        """

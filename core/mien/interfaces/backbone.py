@@ -1,0 +1,61 @@
+"""Interface of video backbones."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mien.interfaces.component import Component
+from mien.types import InputSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Backbone(Component):
+    """A network from clips to ``outputs`` numbers, and what a method needs to know of it.
+
+    No attribution method inspects the type of a network: it asks the backbone.
+    """
+
+    @abstractmethod
+    def build(self, outputs: int) -> nn.Module:
+        """Return a fresh network: clips ``(B, C, T, H, W)`` (or ``(B, T, N, 2)``) to ``(B, outputs)``.
+
+        Random weights are drawn from torch's global generator, which the caller seeds; pretrained weights
+        are loaded here.
+
+        Raises
+        ------
+        ModelError
+            When weights are absent or do not fit.
+        """
+
+    @property
+    @abstractmethod
+    def input_spec(self) -> InputSpec:
+        """The clips that the network takes, and how they are standardised beforehand."""
+
+    @abstractmethod
+    def stages(self, model: nn.Module) -> Mapping[str, nn.Module]:
+        """Return the named stages of a network made by `build`, from the input to the head.
+
+        The last one holds the head.  They serve gradual unfreezing, Grad-CAM, features and randomisation.
+        """
+
+    def lrp_canonizers(self) -> Sequence[Any]:
+        """Return zennit canonizers that make the network fit for LRP; the default needs none."""
+        return []
+
+    @property
+    def lacks(self) -> Mapping[str, str]:
+        """What attribution methods may need and this network cannot give: capability to reason.
+
+        Capabilities that built-in methods ask for: ``gradient``, ``relu_modules`` (each activation a module
+        of its own, used once), ``lrp``, ``convolutional_stages`` (stages whose output is ``(B, C, T, H, W)``).
+        """
+        return {}
+
+    def check(self, frames: int, height: int, width: int) -> None:
+        """Raise `ModelError` when the network cannot take clips of this size; the default takes all."""

@@ -1,0 +1,53 @@
+"""The narrow interface through which steps and plugins tell of their progress."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class Task(Protocol):
+    """One bar."""
+
+    def advance(self, amount: float = 1) -> None:
+        """Count further units of work as done."""
+        ...
+
+
+class Progress(Protocol):
+    """Where progress is told; the command line draws bars, a library call is quiet."""
+
+    def task(self, label: str, total: float | None, unit: str = "") -> _TaskContext:
+        """Return a context manager that yields a `Task`.
+
+        Parameters
+        ----------
+        label : str
+            What is done, e.g. ``tracking faces``.
+        total : float or None
+            Units of work, when known.
+        unit : str
+            What is counted, e.g. ``frames``.
+        """
+        ...
+
+
+class _TaskContext(Protocol):
+    def __enter__(self) -> Task: ...
+
+    def __exit__(self, *exc: object) -> bool | None: ...
+
+
+class _QuietTask:
+    def advance(self, amount: float = 1) -> None:
+        """Do nothing."""
+
+
+class QuietProgress:
+    """Progress that nobody sees."""
+
+    @contextmanager
+    def task(self, label: str, total: float | None, unit: str = "") -> Iterator[Task]:
+        """Yield a task that counts nothing."""
+        yield _QuietTask()

@@ -1,0 +1,85 @@
+"""Regression of one continuous score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+from scipy import stats
+
+from mien.interfaces import LabelScale, Objective
+from mien.types import FloatArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Regression(Objective):
+    """One score, e.g. BDI-II; labels are standardised over the training recordings.
+
+    Labels are z-scored because the head's bias would otherwise swallow the output, and with it the relevance.
+    The explained quantity is the standardised score.
+    """
+
+    higher_is: ClassVar[str] = "a higher score"
+
+    name: str = Field("score", description="What the score is called in tables and figures.")
+    minimum: float | None = Field(None, description="Labels below it are errors.")
+    maximum: float | None = Field(None, description="Labels above it are errors.")
+    loss_function: Literal["mse", "mae", "huber"] = "mse"
+
+    @property
+    def outputs(self) -> int:
+        """One."""
+        return 1
+
+    def check_label(self, label: float) -> str | None:
+        """Return why a label cannot be used, or None."""
+        if not np.isfinite(label):
+            return f"the label {label} is not a finite number"
+        if self.minimum is not None and label < self.minimum:
+            return f"the label {label:g} is below the minimum {self.minimum:g}"
+        if self.maximum is not None and label > self.maximum:
+            return f"the label {label:g} is above the maximum {self.maximum:g}"
+        return None
+
+    def fit(self, labels: FloatArray) -> LabelScale:
+        """Return mean and standard deviation; the latter is 1 when all labels are the same."""
+        deviation = float(np.std(labels))
+        return LabelScale(mean=float(np.mean(labels)), std=deviation if deviation > 0 else 1.0)
+
+    def loss(self, output: Tensor, labels: Tensor, scale: LabelScale) -> Tensor:
+        """Return the mean loss on standardised labels."""
+        from torch.nn import functional
+
+        losses = {"mse": functional.mse_loss, "mae": functional.l1_loss, "huber": functional.huber_loss}
+        return losses[self.loss_function](output[:, 0], (labels - scale.mean) / scale.std)
+
+    def predict(self, output: Tensor, scale: LabelScale) -> Tensor:
+        """Return the score in the labels' unit."""
+        return output[:, 0] * scale.std + scale.mean
+
+    def target(self, output: Tensor) -> Tensor:
+        """Return the standardised score."""
+        return output[:, 0]
+
+    def metrics(self, predictions: FloatArray, labels: FloatArray) -> Mapping[str, float]:
+        """Return MAE, RMSE, Pearson's and Spearman's r, and Lin's concordance."""
+        error = predictions - labels
+        varied = len(labels) > 1 and np.ptp(labels) > 0 and np.ptp(predictions) > 0
+        return {
+            "mae": float(np.abs(error).mean()),
+            "rmse": float(np.sqrt((error**2).mean())),
+            "pearson": float(stats.pearsonr(predictions, labels)[0]) if varied else float("nan"),
+            "spearman": float(stats.spearmanr(predictions, labels)[0]) if varied else float("nan"),
+            "ccc": concordance(predictions, labels) if varied else float("nan"),
+        }
+
+
+def concordance(predictions: FloatArray, labels: FloatArray) -> float:
+    """Return Lin's concordance correlation coefficient (Lin, Biometrics 1989)."""
+    covariance = float(((predictions - predictions.mean()) * (labels - labels.mean())).mean())
+    spread = float(predictions.var() + labels.var() + (predictions.mean() - labels.mean()) ** 2)
+    return 2 * covariance / spread
