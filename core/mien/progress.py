@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
@@ -18,7 +18,7 @@ class Task(Protocol):
 class Progress(Protocol):
     """Where progress is told; the command line draws bars, a library call is quiet."""
 
-    def task(self, label: str, total: float | None, unit: str = "") -> _TaskContext:
+    def task(self, label: str, total: float | None, unit: str = "") -> AbstractContextManager[Task]:
         """Return a context manager that yields a `Task`.
 
         Parameters
@@ -31,12 +31,6 @@ class Progress(Protocol):
             What is counted, e.g. ``frames``.
         """
         ...
-
-
-class _TaskContext(Protocol):
-    def __enter__(self) -> Task: ...
-
-    def __exit__(self, *exc: object) -> bool | None: ...
 
 
 class _QuietTask:

@@ -9,45 +9,95 @@ from mien.registry import Registrar, hookimpl
 def mien_register(registry: Registrar) -> None:
     """Register the built-in components; nothing is imported before its first use."""
     package = "mien_plugins"
-    registry.dataset("animated_face", f"{package}.datasets.animated_face:AnimatedFace", requires=["skimage"],
-                     extra="demo", help="one real face animated by known Action Units (planted truth)")
-    registry.dataset("manifest", f"{package}.datasets.manifest:Manifest", help="a CSV file of videos and scores")
+    registry.dataset(
+        "animated_face",
+        f"{package}.datasets.animated_face:AnimatedFace",
+        requires=["skimage"],
+        extra="demo",
+        help="one real face animated by known Action Units (planted truth)",
+    )
+    registry.dataset(
+        "manifest", f"{package}.datasets.manifest:Manifest", help="a CSV file of videos and scores"
+    )
 
-    registry.landmarks("mediapipe_478", f"{package}.landmarks.mediapipe_478:scheme",
-                       help="MediaPipe face mesh with irises")
+    registry.landmarks(
+        "mediapipe_478", f"{package}.landmarks.mediapipe_478:scheme", help="MediaPipe face mesh with irises"
+    )
     registry.landmarks("ibug_68", f"{package}.landmarks.ibug_68:scheme", help="iBUG 300-W, 68 points")
 
-    registry.detector("mediapipe", f"{package}.detectors.mediapipe:MediaPipe", requires=["mediapipe"],
-                      extra="mediapipe", help="MediaPipe face mesh, 478 points")
+    registry.detector(
+        "mediapipe",
+        f"{package}.detectors.mediapipe:MediaPipe",
+        requires=["mediapipe"],
+        extra="mediapipe",
+        help="MediaPipe face mesh, 478 points",
+    )
 
-    registry.cropper("face", f"{package}.croppers.face:Face", help="the whole face, aligned or the paper's box")
+    registry.cropper(
+        "face", f"{package}.croppers.face:Face", help="the whole face, aligned or the paper's box"
+    )
 
-    registry.backbone("compact_r3d", f"{package}.backbones.compact_r3d:CompactR3D",
-                      help="small 3D residual network that trains on a laptop CPU")
-    for name in ("r3d_18", "mc3_18", "r2plus1d_18"):
-        registry.backbone(name, f"{package}.backbones.torchvision_video:{name.title().replace('_', '')}",
-                          help=f"torchvision's {name}, Kinetics-400 weights on demand")
+    registry.backbone(
+        "compact_r3d",
+        f"{package}.backbones.compact_r3d:CompactR3D",
+        help="small 3D residual network that trains on a laptop CPU",
+    )
+    for name, network in (("r3d_18", "R3D18"), ("mc3_18", "MC318"), ("r2plus1d_18", "R2Plus1D18")):
+        registry.backbone(
+            name,
+            f"{package}.backbones.torchvision_video:{network}",
+            help=f"torchvision's {name}, Kinetics-400 weights on demand",
+        )
     registry.backbone("module", f"{package}.backbones.module:Module", help="any nn.Module of your own")
 
-    registry.objective("regression", f"{package}.objectives.regression:Regression", help="one continuous score")
+    registry.objective(
+        "regression", f"{package}.objectives.regression:Regression", help="one continuous score"
+    )
 
     attribution = f"{package}.attribution"
-    registry.attribution("integrated_gradients", f"{attribution}.integrated_gradients:IntegratedGradients",
-                         help="Sundararajan et al. 2017; steps added until complete")
+    registry.attribution(
+        "integrated_gradients",
+        f"{attribution}.integrated_gradients:IntegratedGradients",
+        help="Sundararajan et al. 2017; steps added until complete",
+    )
     registry.attribution("saliency", f"{attribution}.gradient:Saliency", help="Simonyan et al. 2014")
-    registry.attribution("input_x_gradient", f"{attribution}.gradient:InputXGradient", help="Shrikumar et al. 2016")
-    registry.attribution("deeplift", f"{attribution}.deeplift:DeepLift", requires=["captum"], extra="captum",
-                         help="Shrikumar et al. 2017")
+    registry.attribution(
+        "input_x_gradient", f"{attribution}.gradient:InputXGradient", help="Shrikumar et al. 2016"
+    )
+    registry.attribution(
+        "deeplift",
+        f"{attribution}.deeplift:DeepLift",
+        requires=["captum"],
+        extra="captum",
+        help="Shrikumar et al. 2017",
+    )
     registry.attribution("grad_cam", f"{attribution}.grad_cam:GradCam", help="Selvaraju et al. 2017")
-    registry.attribution("lrp", f"{attribution}.lrp:Lrp", requires=["zennit"], extra="zennit",
-                         help="Bach et al. 2015; composites of zennit")
+    registry.attribution(
+        "lrp",
+        f"{attribution}.lrp:Lrp",
+        requires=["zennit"],
+        extra="zennit",
+        help="Bach et al. 2015; composites of zennit",
+    )
 
-    registry.action_units("mesh_geometry", f"{package}.action_units.mesh_geometry:MeshGeometry",
-                          help="Action Units from the geometry of the landmarks")
+    registry.action_units(
+        "mesh_geometry",
+        f"{package}.action_units.mesh_geometry:MeshGeometry",
+        help="Action Units from the geometry of the landmarks",
+    )
 
-    registry.analyzer("region_relevance", f"{package}.analyzers.region_relevance:RegionRelevance",
-                      help="share and density of relevance by region, beside untrained networks")
-    registry.analyzer("temporal_profile", f"{package}.analyzers.temporal_profile:TemporalProfile",
-                      help="relevance over time; top and bottom frames")
-    registry.analyzer("au_correlation", f"{package}.analyzers.au_correlation:AuCorrelation",
-                      help="relevance over time against Action Units")
+    registry.analyzer(
+        "region_relevance",
+        f"{package}.analyzers.region_relevance:RegionRelevance",
+        help="share and density of relevance by region, beside untrained networks",
+    )
+    registry.analyzer(
+        "temporal_profile",
+        f"{package}.analyzers.temporal_profile:TemporalProfile",
+        help="relevance over time; top and bottom frames",
+    )
+    registry.analyzer(
+        "au_correlation",
+        f"{package}.analyzers.au_correlation:AuCorrelation",
+        help="relevance over time against Action Units",
+    )

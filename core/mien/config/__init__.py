@@ -1,5 +1,5 @@
 """One YAML file configures a run."""
 
-from mien.config.run_config import ExplainSettings, RunConfig, dump
+from mien.config.run_config import ExplainConfig, ExplainSettings, RunConfig, dump
 
-__all__ = ["ExplainSettings", "RunConfig", "dump"]
+__all__ = ["ExplainConfig", "ExplainSettings", "RunConfig", "dump"]

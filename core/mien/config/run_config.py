@@ -39,24 +39,29 @@ class ExplainSettings(Section):
     controls: ControlSettings = ControlSettings()
 
 
-class RunConfig(Section):
-    """One run, from videos to a report."""
+class ExplainConfig(Section):
+    """How videos are explained with a trained network."""
 
-    seed: int = Field(0, ge=0, le=2**31 - 1)
-    dataset: Annotated[Dataset, part("dataset")]
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Decides everything that is drawn at random.")
     detector: Annotated[Detector, part("detector")]
     cropper: Annotated[Cropper, part("cropper")]
     windows: WindowSettings = WindowSettings()
     backbone: Annotated[Backbone, part("backbone")]
     objective: Annotated[Objective, part("objective")]
-    split: SplitSettings = SplitSettings()
-    training: TrainingSettings = TrainingSettings()
     pooling: PoolingSettings = PoolingSettings()
     explain: ExplainSettings
     action_units: dict[str, Annotated[ActionUnitSource, part("action_units")]] = Field(default_factory=dict)
     analyzers: dict[str, Annotated[Analyzer, part("analyzer")]] = Field(default_factory=dict)
-    out_of_distribution: OutOfDistribution = OutOfDistribution()
     report: ReportSettings = ReportSettings()
+
+
+class RunConfig(ExplainConfig):
+    """One run, from videos to a report."""
+
+    dataset: Annotated[Dataset, part("dataset")]
+    split: SplitSettings = SplitSettings()
+    training: TrainingSettings = TrainingSettings()
+    out_of_distribution: OutOfDistribution = OutOfDistribution()
 
 
 PART_KINDS: dict[str, str] = {

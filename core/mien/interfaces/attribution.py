@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from pydantic import Field
+
 from mien.errors import ModelError
 from mien.interfaces.component import Component
 from mien.types import ClipBatch, Explanation
@@ -60,6 +62,12 @@ class AttributionMethod(Component):
     citation: ClassVar[str] = ""
     """The paper, as author, title, venue and year."""
 
+    tolerance: float = Field(
+        0.01,
+        gt=0,
+        description="Largest completeness gap, relative to the change of the output, before a clip is flagged.",
+    )
+
     def check(self, model: ExplainedModel) -> None:
         """Raise `ModelError` when the method cannot explain this network; before any computing."""
         for need in self.needs:
@@ -70,9 +78,7 @@ class AttributionMethod(Component):
                 )
 
     @abstractmethod
-    def attribute(
-        self, model: ExplainedModel, batch: ClipBatch, target: Callable[[Tensor], Tensor]
-    ) -> Explanation:
+    def attribute(self, model: ExplainedModel, batch: ClipBatch, target: Callable[[Tensor], Tensor]) -> Explanation:
         """Return the relevance of each element of ``batch.inputs`` for ``target(model.module(inputs))``.
 
         The result for a clip does not depend on the others in the batch.

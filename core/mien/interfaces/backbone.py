@@ -32,6 +32,14 @@ class Backbone(Component):
             When weights are absent or do not fit.
         """
 
+    def architecture(self, outputs: int) -> nn.Module:
+        """Return the network of `build` with random weights, without loading or fetching pretrained ones.
+
+        It is what a checkpoint's weights are loaded into, and what an untrained network is.  A backbone whose
+        `build` loads weights overrides it.
+        """
+        return self.build(outputs)
+
     @property
     @abstractmethod
     def input_spec(self) -> InputSpec:

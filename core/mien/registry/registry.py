@@ -11,10 +11,8 @@ from typing import Any
 import pluggy
 
 from mien.errors import ConfigError, PluginError, nearest
-from mien.interfaces.component import Component
 from mien.registry.kinds import KINDS
 from mien.types import LandmarkScheme
-
 
 
 @dataclass(frozen=True)
@@ -115,9 +113,7 @@ class Registry:
         if entry.kind != "landmarks":
             interface = KINDS[entry.kind].load_interface()
             if not (isinstance(loaded, type) and issubclass(loaded, interface)):
-                raise PluginError(
-                    f"{entry.target} is not a subclass of {KINDS[entry.kind].interface}.", where=where
-                )
+                raise PluginError(f"{entry.target} is not a subclass of {KINDS[entry.kind].interface}.", where=where)
         return loaded
 
     def create(
@@ -178,9 +174,7 @@ class Registrar:
             message = f"{kind} '{id_}': '{target}' is not of the form 'package.module:Name'."
             self._registry.problems.append(Problem(self._owner, message))
             return
-        self._registry.add(
-            Entry(kind, id_, target, self._owner, self._distribution, tuple(requires), extra, help_)
-        )
+        self._registry.add(Entry(kind, id_, target, self._owner, self._distribution, tuple(requires), extra, help_))
 
     def dataset(self, id: str, target: str, *, requires: Sequence[str] = (), extra: str = "", help: str = "") -> None:
         """Register a data set.  ``requires`` names the modules it imports on use; ``extra`` mien's extra for them."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-import numpy as np
 from pydantic import Field
-from scipy import stats
 
 from mien.interfaces import LabelScale, Objective
 from mien.types import FloatArray
@@ -37,7 +36,7 @@ class Regression(Objective):
 
     def check_label(self, label: float) -> str | None:
         """Return why a label cannot be used, or None."""
-        if not np.isfinite(label):
+        if not math.isfinite(label):
             return f"the label {label} is not a finite number"
         if self.minimum is not None and label < self.minimum:
             return f"the label {label:g} is below the minimum {self.minimum:g}"
@@ -47,8 +46,8 @@ class Regression(Objective):
 
     def fit(self, labels: FloatArray) -> LabelScale:
         """Return mean and standard deviation; the latter is 1 when all labels are the same."""
-        deviation = float(np.std(labels))
-        return LabelScale(mean=float(np.mean(labels)), std=deviation if deviation > 0 else 1.0)
+        deviation = float(labels.std())
+        return LabelScale(mean=float(labels.mean()), std=deviation if deviation > 0 else 1.0)
 
     def loss(self, output: Tensor, labels: Tensor, scale: LabelScale) -> Tensor:
         """Return the mean loss on standardised labels."""
@@ -68,14 +67,33 @@ class Regression(Objective):
     def metrics(self, predictions: FloatArray, labels: FloatArray) -> Mapping[str, float]:
         """Return MAE, RMSE, Pearson's and Spearman's r, and Lin's concordance."""
         error = predictions - labels
-        varied = len(labels) > 1 and np.ptp(labels) > 0 and np.ptp(predictions) > 0
+        varied = len(labels) > 1 and bool(labels.max() > labels.min() and predictions.max() > predictions.min())
         return {
-            "mae": float(np.abs(error).mean()),
-            "rmse": float(np.sqrt((error**2).mean())),
-            "pearson": float(stats.pearsonr(predictions, labels)[0]) if varied else float("nan"),
-            "spearman": float(stats.spearmanr(predictions, labels)[0]) if varied else float("nan"),
+            "mae": float(abs(error).mean()),
+            "rmse": float((error**2).mean() ** 0.5),
+            "pearson": correlation(predictions, labels) if varied else float("nan"),
+            "spearman": correlation(ranks(predictions), ranks(labels)) if varied else float("nan"),
             "ccc": concordance(predictions, labels) if varied else float("nan"),
         }
+
+
+def correlation(a: FloatArray, b: FloatArray) -> float:
+    """Return Pearson's r of two series that vary.
+
+    A bootstrap calls it thousands of times; scipy's function takes ten times as long for its p-value.
+    """
+    a, b = a - a.mean(), b - b.mean()
+    product = float((a * b).mean()) / float((a * a).mean() * (b * b).mean()) ** 0.5
+    return max(-1.0, min(1.0, product))
+
+
+def ranks(values: FloatArray) -> FloatArray:
+    """Return ranks from 1; equal values share their mean rank."""
+    import numpy as np
+
+    _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
+    shared: FloatArray = (np.cumsum(counts) - (counts - 1) / 2)[group]
+    return shared
 
 
 def concordance(predictions: FloatArray, labels: FloatArray) -> float:

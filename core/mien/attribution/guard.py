@@ -1,0 +1,133 @@
+"""Explains a network without changing it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mien.errors import ModelError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from mien.interfaces.attribution import ExplainedModel
+
+
+@contextmanager
+def untouched(module: nn.Module) -> Iterator[nn.Module]:
+    """Yield the network in evaluation mode, its parameters without gradients; put everything back after.
+
+    Modes, hooks, submodules, overridden methods, parameters (which tensors they are, ``requires_grad`` and
+    ``.grad``) and the values of buffers are as before when the context ends, also by an exception.
+
+    Weights are put back by reference: a method may swap them for others, but must not write into them.
+    Copying them too would cost more than a gradient costs on a large network.
+    """
+    states = [_ModuleState.of(part) for part in module.modules()]
+    parameters = [_ParameterState.of(parameter) for parameter in module.parameters()]
+    try:
+        module.eval()
+        for parameter in module.parameters():
+            parameter.requires_grad_(False)
+        yield module
+    finally:
+        for state in states:
+            state.restore()
+        for kept in parameters:
+            kept.restore()
+
+
+@dataclass(frozen=True)
+class _ModuleState:
+    """Everything that hangs on one module: its attributes, the content of its tables, its buffers' values."""
+
+    module: nn.Module
+    attributes: Mapping[str, Any]
+    tables: Mapping[str, Mapping[Any, Any]]
+    buffers: Mapping[str, tuple[Tensor, Tensor]]
+
+    @classmethod
+    def of(cls, module: nn.Module) -> _ModuleState:
+        attributes = dict(vars(module))
+        # Hooks, parameters, buffers and submodules live in dictionaries that must stay the same objects.
+        tables = {name: dict(value) for name, value in attributes.items() if isinstance(value, dict)}
+        buffers = {
+            name: (buffer, buffer.detach().clone())
+            for name, buffer in module.named_buffers(recurse=False)
+        }
+        return cls(module, attributes, tables, buffers)
+
+    def restore(self) -> None:
+        own = vars(self.module)
+        for name in own.keys() - self.attributes.keys():
+            del own[name]
+        own.update(self.attributes)
+        for name, content in self.tables.items():
+            own[name].clear()
+            own[name].update(content)
+        for buffer, values in self.buffers.values():
+            buffer.data = values
+
+
+@dataclass(frozen=True)
+class _ParameterState:
+    parameter: nn.Parameter
+    data: Tensor
+    gradient: Tensor | None
+    requires_gradient: bool
+
+    @classmethod
+    def of(cls, parameter: nn.Parameter) -> _ParameterState:
+        return cls(parameter, parameter.data, parameter.grad, parameter.requires_grad)
+
+    def restore(self) -> None:
+        self.parameter.data = self.data
+        self.parameter.requires_grad_(self.requires_gradient)
+        self.parameter.grad = self.gradient
+
+
+def forward(model: ExplainedModel, inputs: Tensor, target: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return the explained quantity of each clip, shape ``(B,)``.
+
+    Parameters
+    ----------
+    model : ExplainedModel
+    inputs : Tensor
+        In the network's input space, as in `ClipBatch.inputs`.
+    target : callable
+        From the network's output to ``(B,)``.
+
+    Raises
+    ------
+    ModelError
+        When the quantity has another shape, or is not finite.
+    """
+    return checked(target(model.module(inputs)), len(inputs), model.name)
+
+
+def checked(values: Tensor, clips: int, name: str) -> Tensor:
+    """Return ``values`` when they are one finite number a clip; `ModelError` otherwise."""
+    if tuple(values.shape) != (clips,):
+        raise ModelError(
+            f"The explained quantity of {name} has shape {tuple(values.shape)} for {clips} clips; expected "
+            f"({clips},).",
+            hint="The objective's target (or 'target') must pick one number a clip.",
+        )
+    if not bool(values.isfinite().all()):
+        raise ModelError(
+            f"The output of {name} is not finite.",
+            hint="Check the clips for NaN, and the weights of the network.",
+        )
+    return values
+
+
+def one_by_one(inputs: Tensor) -> list[Tensor]:
+    """Return batches of one clip each, detached.
+
+    A clip that passes the network alone does not depend, even in the last bit, on what else is in its batch; and
+    on a CPU larger batches are no faster.
+    """
+    clips = inputs.detach()
+    return [clips[place : place + 1] for place in range(len(clips))]

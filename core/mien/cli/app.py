@@ -1,0 +1,83 @@
+"""The commands of ``mien``, put together; nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from mien import __version__
+from mien.cli import cache_commands, config_commands, doctor_command, plugin_commands, run_commands
+from mien.cli.console import print_error
+from mien.errors import MienError
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141  # as a shell counts a process that SIGPIPE ended
+
+
+class _Guarded(TyperGroup):
+    """Turns what ends a command early into a message and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except MienError as error:
+            print_error(error)
+            raise typer.Exit(2) from error
+        except KeyboardInterrupt as error:
+            print_error("Interrupted. What was computed is kept; the same command goes on from there.")
+            raise typer.Exit(INTERRUPTED) from error
+        except BrokenPipeError as error:
+            if not _reader_left():
+                raise
+            raise typer.Exit(BROKEN_PIPE) from error
+        return result
+
+
+def _reader_left() -> bool:
+    """Whether nobody reads standard output any more; it is then closed, so that leaving is silent."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
+
+
+app = typer.Typer(
+    cls=_Guarded,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mien {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and leave."
+        ),
+    ] = False,
+) -> None:
+    """Train video networks on faces, and explain what in the face, when, and how surely drove a decision."""
+
+
+app.command("run")(run_commands.run)
+app.command("demo")(run_commands.demo)
+app.command("explain")(run_commands.explain)
+app.add_typer(plugin_commands.app, name="plugins")
+app.add_typer(config_commands.app, name="config")
+app.add_typer(cache_commands.app, name="cache")
+app.command("doctor")(doctor_command.doctor)

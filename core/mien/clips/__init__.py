@@ -1,0 +1,1 @@
+"""Clips: windows of a recording's crops, standardised for a network."""

@@ -1,0 +1,64 @@
+"""From crops to a network's input space."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mien.errors import ModelError
+from mien.types import InputSpec
+
+
+def standardise(data: Tensor, spec: InputSpec) -> Tensor:
+    """Return clips in the network's input space.
+
+    ``clip``: each channel of each clip to mean 0 and (population) standard deviation 1; a constant channel
+    becomes 0. ``fixed``: pixels scaled to 0-1, minus ``mean``, over ``std``.  ``none``: pixels scaled to
+    0-1.  The channels of landmarks are x and y, and landmarks are not scaled to 0-1.
+
+    Parameters
+    ----------
+    data : Tensor
+        Layout ``video``: ``(B, T, H, W, 3)`` or one clip ``(T, H, W, 3)``, uint8 or in its range.  Layout
+        ``landmarks``: ``(B, T, N, 2)`` or ``(T, N, 2)``.
+    spec : InputSpec
+
+    Returns
+    -------
+    Tensor of float32
+        ``(B, 3, T, H, W)``, or ``(B, T, N, 2)`` for landmarks; ``B`` is 1 for one clip.
+
+    Raises
+    ------
+    ModelError
+        When ``mean`` and ``std`` of a ``fixed`` standardisation do not fit the channels.
+    """
+    video = spec.layout == "video"
+    values = data.to(torch.float32)
+    if values.ndim == (4 if video else 3):
+        values = values[None]
+    if spec.standardise == "clip":
+        values = _by_clip(values)
+    else:
+        values = values / 255 if video else values
+        if spec.standardise == "fixed":
+            values = _fixed(values, spec)
+    return values.permute(0, 4, 1, 2, 3).contiguous() if video else values.contiguous()
+
+
+def _by_clip(values: Tensor) -> Tensor:
+    axes = tuple(range(1, values.ndim - 1))
+    # Rounding leaves a constant channel a tiny deviation, which must not be blown up to 1.
+    constant = values.amax(axes, keepdim=True) == values.amin(axes, keepdim=True)
+    std, mean = torch.std_mean(values, axes, correction=0, keepdim=True)
+    return torch.where(constant, 0.0, (values - mean) / torch.where(constant, 1.0, std))
+
+
+def _fixed(values: Tensor, spec: InputSpec) -> Tensor:
+    channels = values.shape[-1]
+    if len(spec.mean) != channels or len(spec.std) != channels or not all(value > 0 for value in spec.std):
+        raise ModelError(
+            f"A fixed standardisation of {channels} channels needs as many means and positive standard "
+            f"deviations; mean is {spec.mean}, std {spec.std}."
+        )
+    return (values - values.new_tensor(spec.mean)) / values.new_tensor(spec.std)

@@ -1,0 +1,1 @@
+"""Face regions as bits of a mask, and relevance pooled over them."""

@@ -1,0 +1,209 @@
+"""What a figure shows, without saying how it is drawn.
+
+Analyzers give these; `mien.report.draw_plotly` draws them for the screen and `mien.report.draw_matplotlib`
+for print.  Nothing heavy is imported here.  A value that could not be computed is NaN and leaves a gap.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+_NAME = re.compile(r"[^a-z0-9]+")
+
+
+def chart_name(*parts: str) -> str:
+    """Return a file name without extension, made of a-z, 0-9 and ``_``."""
+    return _NAME.sub("_", "_".join(parts).lower()).strip("_") or "chart"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """Base of all charts.
+
+    Attributes
+    ----------
+    name : str
+        Unique in a report; the file name in ``figures/`` (see `chart_name`).
+    title : str
+        One line: what is shown.
+    caption : str
+        How to read it: intervals, units, number of participants.
+    x_label, y_label : str
+        With the unit.
+    about : str
+        The recording that the chart is of; it then stands beside that recording's pictures.  Empty: of all.
+    """
+
+    name: str
+    title: str
+    caption: str = ""
+    x_label: str = ""
+    y_label: str = ""
+    about: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BarSeries:
+    """The bars of one panel, one value a group.
+
+    Attributes
+    ----------
+    low, high : sequence of float
+        Ends of the interval of each value; empty for none.
+    references : sequence of sequences of float
+        For each group, values to compare with, e.g. one for each untrained network; empty for none.
+    """
+
+    name: str
+    values: Sequence[float]
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
+    references: Sequence[Sequence[float]] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class BarChart(Chart):
+    """Horizontal bars with intervals; each series is a small panel of its own over the same groups.
+
+    Attributes
+    ----------
+    value_name, reference_name : str
+        What the bars and the references are, for the legend.
+    chance : float or None
+        A line at the value that chance gives.
+    """
+
+    groups: Sequence[str]
+    series: Sequence[BarSeries]
+    value_name: str = "trained network, with 95 % interval"
+    reference_name: str = "untrained networks"
+    chance: float | None = None
+    chance_name: str = "chance"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineSeries:
+    """One line; ``low`` and ``high`` are its band, empty for none."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineChart(Chart):
+    """Lines over one pair of axes; ``chance`` draws a horizontal line."""
+
+    series: Sequence[LineSeries]
+    chance: float | None = None
+    chance_name: str = "chance"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointGroup:
+    """Points of one colour.
+
+    Attributes
+    ----------
+    low, high : sequence of float
+        Ends of the vertical interval of each point; empty for none.
+    labels : sequence of str
+        What a point is, shown when it is pointed at.
+    """
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
+    labels: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScatterChart(Chart):
+    """Points; ``identity`` draws the line y = x and gives both axes the same range."""
+
+    groups: Sequence[PointGroup]
+    identity: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeatPanel:
+    """One map over the rows and the x axis of its chart: ``values[row][column]``."""
+
+    name: str
+    values: Sequence[Sequence[float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeatMap(Chart):
+    """Rows by x, e.g. region by time; several panels share both axes, each with its own colour scale.
+
+    Attributes
+    ----------
+    x : sequence of float
+        Centres of the columns, increasing.  A gap is a column of NaN.
+    signed : bool
+        Colours symmetric about 0; otherwise from 0 upwards.
+    unit : str
+        Of the values, beside the colour scale.
+    annotate : bool
+        Write each value into its cell.
+    x_names : sequence of str
+        Names of the columns, where they are categories and not numbers.
+    traces : sequence of LineSeries
+        Drawn below on the same x axis, each in a lane of its own from 0 to ``trace_range``.
+    limit : float or None
+        One end of the colour scale for all panels; none: each panel's own robust maximum.
+    """
+
+    rows: Sequence[str]
+    x: Sequence[float]
+    panels: Sequence[HeatPanel]
+    signed: bool = True
+    unit: str = ""
+    annotate: bool = False
+    x_names: Sequence[str] = ()
+    traces: Sequence[LineSeries] = ()
+    trace_range: float = 5.0
+    trace_unit: str = "AU intensity (each lane 0-5)"
+    limit: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FacePanel:
+    """Values of one drawn face, by the name of a patch."""
+
+    name: str
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaceMap(Chart):
+    """Values of regions on a drawn mean face: no picture of anyone.
+
+    Attributes
+    ----------
+    points : sequence of (x, y)
+        Mean landmarks, y downwards.
+    edges : sequence of (int, int)
+        Lines between points.
+    patches : mapping of str to sequence of (x, y)
+        The polygon of each region.
+    outline : sequence of (x, y)
+        The polygon of the whole face.
+    signed : bool
+        Colours symmetric about ``centre``.
+    """
+
+    points: Sequence[tuple[float, float]]
+    edges: Sequence[tuple[int, int]]
+    patches: Mapping[str, Sequence[tuple[float, float]]]
+    panels: Sequence[FacePanel]
+    outline: Sequence[tuple[float, float]] = field(default_factory=tuple)
+    signed: bool = False
+    unit: str = ""

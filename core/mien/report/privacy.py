@@ -1,0 +1,122 @@
+"""Reports without faces and names: replaced ids, and a search for images that should not be there."""
+
+from __future__ import annotations
+
+import base64
+import re
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+_SIGNATURES: Mapping[str, bytes] = {
+    "PNG": rb"\x89PNG\r\n\x1a\n",
+    "JPEG": rb"\xff\xd8\xff(?:\xe0..JFIF|\xe1..Exif|\xee..Adobe|\xdb\x00[\x43\x84\xc5])",
+    "GIF": rb"GIF8[79]a",
+    "WebP": rb"RIFF.{4}WEBP",
+    "MP4": rb"ftyp(?:isom|iso2|mp4|avc1|qt  |M4V)",
+    "Matroska": rb"\x1a\x45\xdf\xa3.{0,64}(?:webm|matroska)",
+    "image inside a PDF": rb"/Subtype\s*/Image\b",
+    "image inside SVG or HTML": rb"<(?:image|img|video|picture|canvas)\b",
+    "data address of an image": rb"data:(?:image|video)/",
+}
+_PATTERNS = {name: re.compile(pattern, re.DOTALL) for name, pattern in _SIGNATURES.items()}
+_BASE64 = re.compile(rb"[A-Za-z0-9+/]{400,}={0,2}")
+_STREAM = re.compile(rb"stream\r?\n(.*?)\r?\nendstream", re.DOTALL)
+
+
+def pseudonyms(participants: Iterable[str], seed: int | None) -> dict[str, str]:
+    """Return ``P001``, ``P002``, ... for each participant, in an order that does not follow the names.
+
+    With a seed the same participants get the same pseudonyms again, and whoever knows both can tell who
+    is who; with None nobody can.
+    """
+    names = sorted(set(participants))
+    order = np.random.default_rng(seed).permutation(len(names))
+    width = max(3, len(str(len(names))))
+    return {name: f"P{place + 1:0{width}d}" for name, place in zip(names, order, strict=True)}
+
+
+@dataclass(frozen=True)
+class Pseudonyms:
+    """Ids and what stands for them: participants ``P001``, their recordings ``P001-1``, ``P001-2``, ..."""
+
+    participants: Mapping[str, str]
+    recordings: Mapping[str, str]
+
+    @classmethod
+    def of(cls, recordings: pd.DataFrame, seed: int | None) -> Pseudonyms:
+        """Make them for a table with the columns ``recording`` and ``participant``."""
+        people = pseudonyms(recordings["participant"], seed)
+        files: dict[str, str] = {}
+        pairs = recordings[["participant", "recording"]].drop_duplicates().sort_values(["participant", "recording"])
+        for person, own in pairs.groupby("participant"):
+            files |= {name: f"{people[str(person)]}-{i}" for i, name in enumerate(own["recording"], 1)}
+        return cls(people, files)
+
+    def apply(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return a copy of a table without the ids: participant, recording, video and reason replaced.
+
+        The video file's name is left out; an id inside a reason is replaced.
+
+        Raises
+        ------
+        KeyError
+            When an id has no pseudonym: a name must not slip through.
+        """
+        replaced = table.copy()
+        for column, known in (("participant", self.participants), ("recording", self.recordings)):
+            if column in replaced:
+                replaced[column] = [known[str(value)] for value in replaced[column]]
+        if "video" in replaced:
+            replaced["video"] = ""
+        if "reason" in replaced:
+            replaced["reason"] = [text if pd.isna(text) else self.text(str(text)) for text in replaced["reason"]]
+        return replaced
+
+    def text(self, text: str) -> str:
+        """Return a text in which every id, and every path of a file, is replaced."""
+        text = re.sub(r"\S*[/\\]\S+", "(file)", text)
+        known = {**self.participants, **self.recordings}
+        if not known:
+            return text
+        longest_first = sorted(known, key=len, reverse=True)
+        pattern = r"(?<!\w)(?:" + "|".join(re.escape(name) for name in longest_first) + r")(?!\w)"
+        return re.sub(pattern, lambda found: known[found.group()], text)
+
+
+def find_images(folder: Path) -> list[str]:
+    """Return where a folder's files hold image or video data: ``path: what``; empty when there is none.
+
+    Known signatures are searched for in every file, in the base64 and in the compressed streams inside it.
+    The library that draws the charts holds icons of its own and is left out.
+    """
+    library = _library()
+    found = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            data = path.read_bytes().replace(library, b"") if path.suffix == ".html" else path.read_bytes()
+            found += [f"{path.relative_to(folder)}: {what}" for what in _images_in(data)]
+    return found
+
+
+def _library() -> bytes:
+    from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
+
+    library: str = get_plotlyjs()
+    return library.encode()
+
+
+def _images_in(data: bytes) -> list[str]:
+    parts = [data]
+    for text in _BASE64.findall(data):
+        parts.append(base64.b64decode(text[: len(text) // 4 * 4] if b"=" not in text else text))
+    for stream in _STREAM.findall(data):
+        try:
+            parts.append(zlib.decompress(stream))
+        except zlib.error:
+            continue  # a stream that is not compressed was searched as it stands
+    return sorted({name for part in parts for name, pattern in _PATTERNS.items() if pattern.search(part)})

@@ -1,0 +1,261 @@
+"""What stands in the report, section by section; the template only lays it out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from mien.interfaces.analyzer import Analysis
+from mien.report import facts, words
+from mien.report.charts import Chart
+from mien.report.facts import Grid
+from mien.report.material import ReportMaterial
+
+_ROLE_TITLES = {
+    "worst": "Worst predicted participant",
+    "median": "Median participant",
+    "best": "Best predicted participant",
+    "out of distribution": "Out of distribution",
+}
+
+_FACES = {
+    "full": "Pictures of all participants may be shown.",
+    "consented": "Pictures are shown only of recordings whose participants agreed.",
+    "none": "No image of anyone is in this report or beside it; participants and recordings have pseudonyms.",
+}
+
+
+@dataclass(frozen=True)
+class Card:
+    """A figure at the top of the report."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one analyzer found, without what is about a single recording."""
+
+    name: str
+    title: str
+    charts: Sequence[Chart]
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A recording that is shown in detail."""
+
+    recording: str
+    participant: str
+    role: str
+    title: str
+    outside: bool
+    lines: Sequence[str]
+    charts: Sequence[Chart]
+
+
+@dataclass(frozen=True)
+class Content:
+    """Everything that the template lays out."""
+
+    title: str
+    notice: str
+    limits: Sequence[str]
+    cards: Sequence[Card]
+    headlines: Sequence[str]
+    asked: Sequence[str]
+    faces: str
+    splits: Grid
+    exclusions: Grid | None
+    remarks: Grid | None
+    training: Chart | None
+    predictions: Chart | None
+    metrics: Grid | None
+    participants: Grid | None
+    face_map: Chart | None
+    found: Sequence[Found]
+    examples: Sequence[Example]
+    completeness: Grid | None
+    flagged: int
+    notes: Sequence[str]
+    provenance: Sequence[tuple[str, str]]
+    versions: Grid
+    plugins: Grid
+    weights: Grid
+    durations: Grid
+    config: str
+
+    @property
+    def charts(self) -> list[Chart]:
+        """All charts, each once."""
+        return list({chart.name: chart for chart in self._charts()}.values())
+
+    def _charts(self) -> Iterator[Chart]:
+        yield from (chart for chart in (self.training, self.predictions, self.face_map) if chart is not None)
+        for one in self.found:
+            yield from one.charts
+        for example in self.examples:
+            yield from example.charts
+
+
+def content(material: ReportMaterial) -> Content:
+    """Return the report's content; a part for which the run has no data is None or empty."""
+    recordings, predictions = material.table("recordings"), material.table("predictions")
+    explanations = material.table("explanations")
+    config, record = material.config, material.record
+    label = str(config.get("objective", {}).get("name", "score"))
+    has = len(predictions) > 0
+    return Content(
+        title=str(config.get("report", {}).get("title") or material.summary.get("title") or "mien report"),
+        notice=str(material.summary.get("notice", "Research use, not a diagnosis.")),
+        limits=material.limits,
+        cards=_cards(material),
+        headlines=words.headlines(material.summary),
+        asked=words.asked(config),
+        faces=_FACES[material.faces],
+        splits=facts.split_grid(recordings) if len(recordings) else facts.grid([], []),
+        exclusions=facts.exclusion_grid(recordings) if len(recordings) else None,
+        remarks=facts.remarks(recordings) if len(recordings) else None,
+        training=facts.training_chart(material.table("training")),
+        predictions=facts.prediction_chart(predictions, label) if has else None,
+        metrics=facts.metrics_grid(material.table("metrics")),
+        participants=_participants(predictions) if has else None,
+        face_map=_face_map(material),
+        found=[_found(name, analysis) for name, analysis in material.analyses.items()],
+        examples=_examples(material, label),
+        completeness=facts.completeness_grid(explanations),
+        flagged=int(explanations["flagged"].sum()) if len(explanations) else 0,
+        notes=[*material.summary.get("notes", []), *material.notes],
+        provenance=_provenance(record),
+        versions=facts.grid(["library", "version"], [[k, v] for k, v in record.get("versions", {}).items()]),
+        plugins=_plugins(record.get("plugins", {})),
+        weights=facts.grid(["weights", "SHA-256"], [[k, v] for k, v in record.get("weights", {}).items()]),
+        durations=_durations(record),
+        config=json.dumps(
+            _without_files(config) if material.faces == "none" else config, indent=2, ensure_ascii=False, default=str
+        ),
+    )
+
+
+def _without_files(value: Any) -> Any:
+    """Return a configuration without file names, which may hold the names of people."""
+    if isinstance(value, Mapping):
+        return {key: _without_files(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_files(item) for item in value]
+    is_file = isinstance(value, str) and re.search(r"[/\\]|\.\w{2,4}$", value)
+    return "(file)" if is_file else value
+
+
+def _cards(material: ReportMaterial) -> list[Card]:
+    summary = material.summary
+    cards = [
+        Card(f"{int(summary.get('participants', 0)):,}", "participants"),
+        Card(f"{int(summary.get('recordings', 0)):,}", "recordings used"),
+        Card(f"{int(summary.get('set_aside', 0)):,}", "recordings set aside"),
+        Card(f"{int(summary.get('windows', 0)):,}", "windows"),
+    ]
+    for metric in summary.get("metrics", []):
+        held_out = metric["split"] == "test" and metric["level"] == "participant"
+        if held_out and metric["metric"] == "pearson" and metric["value"] is not None:
+            cards.insert(0, Card(words.number(metric["value"], 2), "r on held-out participants"))
+    return cards
+
+
+def _participants(predictions: pd.DataFrame) -> Grid | None:
+    people = facts.participant_predictions(predictions)
+    if people.empty:
+        return None
+    rows = [
+        [r.participant, facts.SPLIT_TITLES.get(str(r.split), r.split), r.label, r.prediction, r.sd, r.windows]
+        for r in people.pipe(facts.rows_of)
+    ]
+    headers = ["participant", "side", "label", "prediction", "SD over windows", "windows"]
+    return facts.grid(headers, rows)
+
+
+def _table_of(material: ReportMaterial, name: str) -> pd.DataFrame:
+    for analysis in material.analyses.values():
+        if name in analysis.tables:
+            return analysis.tables[name]
+    return material.table(name)
+
+
+def _face_map(material: ReportMaterial) -> Chart | None:
+    if material.scheme is None:
+        return None
+    pooling = material.config.get("pooling", {})
+    shape, padding = str(pooling.get("shape", "hull")), float(pooling.get("padding", 0.25))
+    return facts.face_map(_table_of(material, "region_relevance"), material.scheme, shape, padding)
+
+
+def _found(name: str, analysis: Analysis) -> Found:
+    general = [chart for chart in analysis.charts if not chart.about]
+    return Found(name, name.replace("_", " ").capitalize(), general, analysis.notes)
+
+
+def _examples(material: ReportMaterial, label: str) -> list[Example]:
+    people: dict[Any, Any] = {}
+    if len(recordings := material.table("recordings")):
+        people = dict(zip(recordings["recording"], recordings["participant"], strict=True))
+    examples = []
+    for recording, role in material.selected.items():
+        about = [
+            chart for analysis in material.analyses.values() for chart in analysis.charts if chart.about == recording
+        ]
+        outside = role == "out of distribution"
+        title = _ROLE_TITLES.get(role, role.capitalize() or "Recording")
+        lines = _example_lines(material.table("predictions"), recording, label)
+        person = str(people.get(recording, ""))
+        examples.append(Example(recording, person, role, title, outside, lines, about))
+    return examples
+
+
+def _example_lines(predictions: pd.DataFrame, recording: str, label: str) -> list[str]:
+    own = predictions[predictions["recording"] == recording] if len(predictions) else predictions
+    if own.empty:
+        return []
+    mean, known = float(own["prediction"].mean()), own["label"].notna().any()
+    said = f"Predicted {label}: {words.number(mean)}, the mean over {words.count(len(own), 'window')}"
+    if not known:
+        return [said + "; the label is not known."]
+    truth = float(own["label"].mean())
+    return [said + f"; the label is {words.number(truth)} (error {words.number(abs(mean - truth))})."]
+
+
+def _provenance(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    wanted = {
+        "command": "Command",
+        "started": "Started",
+        "finished": "Finished",
+        "seed": "Seed",
+        "device": "Device",
+        "workers": "Worker processes",
+        "python": "Python",
+        "platform": "Platform",
+    }
+    return [(title, str(record[key])) for key, title in wanted.items() if record.get(key) is not None]
+
+
+def _plugins(plugins: Mapping[str, Mapping[str, Any]]) -> Grid:
+    rows = [
+        [place, str(about.get("use", "")), str(about.get("version", "")), str(about.get("distribution", ""))]
+        for place, about in plugins.items()
+    ]
+    return facts.grid(["place", "plugin", "version", "distribution"], rows)
+
+
+def _durations(record: Mapping[str, Any]) -> Grid:
+    reused = record.get("reused", {})
+    rows = [
+        [step, words.duration(float(seconds)), int(reused.get(step, 0))]
+        for step, seconds in record.get("durations_s", {}).items()
+    ]
+    return facts.grid(["step", "time", "results taken from the store"], rows)

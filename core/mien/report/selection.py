@@ -1,0 +1,157 @@
+"""Which participants, recordings and frames a report shows; stated, not picked by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mien.types import FloatArray
+
+ROLES = ("worst", "median", "best")
+
+
+@dataclass(frozen=True)
+class Selected:
+    """A recording that the report shows, and why: ``error`` is its participant's absolute error."""
+
+    role: str
+    participant: str
+    recording: str
+    error: float
+
+
+def participant_errors(predictions: pd.DataFrame, split: str | None = None) -> pd.Series[float]:
+    """Return the absolute error of each participant, largest first.
+
+    A participant's prediction and label are the means over recordings of the means over windows.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The table ``predictions``.
+    split : str, optional
+        Only this side.
+    """
+    known = predictions[predictions["label"].notna()]
+    if split is not None:
+        known = known[known["split"] == split]
+    recordings = known.groupby(["participant", "recording"])[["label", "prediction"]].mean()
+    people = recordings.groupby("participant").mean()
+    return (people["prediction"] - people["label"]).abs().sort_values(ascending=False, kind="stable")
+
+
+def choose_recordings(
+    predictions: pd.DataFrame, explained: Collection[str] | None = None, split: str = "test"
+) -> list[Selected]:
+    """Return one recording each of the worst, median and best predicted participant.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The table ``predictions``.
+    explained : collection of str, optional
+        Choose among these recordings only.
+    split : str
+        Whose participants; all labelled ones when the side is empty.
+
+    Returns
+    -------
+    list of Selected
+        Fewer than three when there are fewer participants; empty without labels.
+    """
+    if explained is not None:
+        predictions = predictions[predictions["recording"].isin(list(explained))]
+    errors = participant_errors(predictions, split)
+    if errors.empty:
+        errors = participant_errors(predictions)
+    places = {"worst": 0, "best": len(errors) - 1, "median": (len(errors) - 1) // 2}
+    chosen: dict[str, Selected] = {}
+    for role in sorted(places, key=("worst", "best", "median").index):
+        if len(errors) and errors.index[places[role]] not in {one.participant for one in chosen.values()}:
+            person = str(errors.index[places[role]])
+            recording = _typical_recording(predictions, person, float(errors.loc[person]))
+            chosen[role] = Selected(role, person, recording, float(errors.loc[person]))
+    return [chosen[role] for role in ROLES if role in chosen]
+
+
+def _typical_recording(predictions: pd.DataFrame, participant: str, error: float) -> str:
+    own = predictions[predictions["participant"] == participant]
+    means = own.groupby("recording")[["label", "prediction"]].mean()
+    distance = ((means["prediction"] - means["label"]).abs() - error).abs()
+    return str(distance.idxmin())
+
+
+def frame_totals(relevance: pd.DataFrame, method: str, recording: str) -> pd.DataFrame:
+    """Return the total relevance of each explained frame with a face, mean over windows.
+
+    Returns
+    -------
+    DataFrame
+        Columns frame, time_s, signed, absolute; by frame.
+    """
+    rows = relevance[
+        (relevance["method"] == method)
+        & (relevance["recording"] == recording)
+        & (relevance["region"] == "total")
+        & relevance["valid"]
+    ]
+    columns = ["time_s", "signed", "absolute"]
+    return rows.groupby("frame", as_index=False)[columns].mean().sort_values("frame", ignore_index=True)
+
+
+def extreme_frames(
+    relevance: pd.DataFrame,
+    method: str,
+    recording: str,
+    *,
+    count: int = 4,
+    signed: bool = True,
+    apart_s: float = 0.2,
+) -> pd.DataFrame:
+    """Return the frames of highest and lowest total relevance.
+
+    Parameters
+    ----------
+    relevance : DataFrame
+        The table ``relevance``.
+    count : int
+        Frames of each kind; fewer in a short recording.
+    signed : bool
+        By signed relevance; by absolute relevance for methods without sign.
+    apart_s : float
+        Frames of a kind are at least so many seconds apart, or they would all show the same moment.
+
+    Returns
+    -------
+    DataFrame
+        Columns kind (``top``, ``bottom``), rank (from 1), frame, time_s, value.  No frame is of both kinds.
+    """
+    totals = frame_totals(relevance, method, recording)
+    values = totals["signed" if signed else "absolute"].to_numpy(np.float64)
+    times = totals["time_s"].to_numpy(np.float64)
+    count = min(count, len(totals) // 2)
+    found: list[dict[str, object]] = []
+    taken: list[int] = []
+    for kind, order in (
+        ("top", np.argsort(-values, kind="stable")),
+        ("bottom", np.argsort(values, kind="stable")),
+    ):
+        rows = _spaced([int(i) for i in order if int(i) not in taken], times, count, apart_s)
+        taken += rows
+        for rank, row in enumerate(rows, 1):
+            frame = int(totals["frame"].iloc[row])
+            found.append({"kind": kind, "rank": rank, "frame": frame, "time_s": times[row], "value": values[row]})
+    return pd.DataFrame(found, columns=["kind", "rank", "frame", "time_s", "value"])
+
+
+def _spaced(order: Sequence[int], times: FloatArray, count: int, apart: float) -> list[int]:
+    rows: list[int] = []
+    for row in order:
+        if len(rows) == count:
+            break
+        if all(abs(times[row] - times[other]) >= apart for other in rows):
+            rows.append(row)
+    return rows

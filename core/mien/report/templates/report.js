@@ -1,0 +1,24 @@
+"use strict";
+(function () {
+  const config = {
+    responsive: true,
+    displaylogo: false,
+    modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"],
+    toImageButtonOptions: { format: "svg" },
+  };
+  const plots = Array.from(document.querySelectorAll(".plot"));
+  plots.forEach(function (place) {
+    const drawn = JSON.parse(place.nextElementSibling.textContent);
+    config.toImageButtonOptions.filename = place.dataset.plot;
+    Plotly.newPlot(place, drawn.data, drawn.layout, Object.assign({}, config));
+  });
+  // Paper is narrower than the window; Plotly has to be told.
+  window.addEventListener("beforeprint", function () {
+    document.querySelectorAll("details").forEach(function (one) { one.dataset.was = one.open ? "1" : ""; one.open = true; });
+    plots.forEach(function (place) { Plotly.relayout(place, { width: 660, autosize: false }); });
+  });
+  window.addEventListener("afterprint", function () {
+    document.querySelectorAll("details").forEach(function (one) { one.open = one.dataset.was === "1"; });
+    plots.forEach(function (place) { Plotly.relayout(place, { width: null, autosize: true }); });
+  });
+})();

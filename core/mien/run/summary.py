@@ -1,0 +1,94 @@
+"""The run in short, from its tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+
+from mien.regions.measures import per_participant
+from mien.regions.pooling import TOTAL
+from mien.run.record import MetricValue, RegionFinding, Summary
+from mien.training.metrics import interval
+from mien.types import FloatArray
+
+_RESAMPLES = 1000
+
+
+def summarise(tables: Mapping[str, pd.DataFrame], *, title: str, seed: int, notes: Sequence[str]) -> Summary:
+    """Return the summary of a run's tables."""
+    recordings = tables["recordings"]
+    used = recordings[recordings["status"] == "used"]
+    aside = int((recordings["status"] == "excluded").sum())
+    return Summary(
+        title=title,
+        exit_code=1 if aside else 0,
+        participants=int(used["participant"].nunique()),
+        recordings=len(used),
+        set_aside=aside,
+        windows=int(used["windows"].sum()),
+        metrics=[_metric(row) for row in tables["metrics"].to_dict("records")],
+        regions=region_findings(tables["relevance"], tables["control_relevance"], seed),
+        flagged_explanations=int(tables["explanations"]["flagged"].sum()),
+        notes=list(notes),
+    )
+
+
+def _metric(row: Mapping[Any, object]) -> MetricValue:
+    return MetricValue.model_validate({str(name): _number(value) for name, value in row.items()})
+
+
+def _number(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def region_findings(relevance: pd.DataFrame, controls: pd.DataFrame, seed: int) -> list[RegionFinding]:
+    """Return the density of every region for every method, densest first within a method.
+
+    The density is the mean over participants of the data set (those out of distribution are left out where there
+    are others), with a 95 % interval bootstrapped over participants.
+    """
+    if not len(relevance):
+        return []
+    inside = relevance[relevance["split"] != "out_of_distribution"]
+    rows = per_participant(inside if len(inside) else relevance)
+    highest = _highest_control(controls)
+    findings = []
+    regions = rows[rows["region"] != TOTAL]
+    for key, own in regions.groupby(["method", "region"], sort=False):
+        method, region = map(str, cast("tuple[str, str]", key))
+        density = own["density"].to_numpy(float)
+        density = density[np.isfinite(density)]
+        low, high = _bootstrap(density, seed)
+        findings.append(
+            RegionFinding(
+                method=method,
+                region=region,
+                density=float(density.mean()) if len(density) else None,
+                low=low,
+                high=high,
+                untrained_highest=highest.get((method, region)),
+                participants=len(density),
+            )
+        )
+    order = {method: place for place, method in enumerate(dict.fromkeys(rows["method"]))}
+    return sorted(findings, key=lambda f: (order[f.method], -(f.density or 0.0)))
+
+
+def _highest_control(controls: pd.DataFrame) -> dict[tuple[str, str], float]:
+    if not len(controls):
+        return {}
+    rows = per_participant(controls, by=("method", "network"))
+    means = rows.groupby(["method", "network", "region"])["density"].mean()
+    highest = means.groupby(["method", "region"]).max().dropna()
+    return {cast("tuple[str, str]", key): float(value) for key, value in highest.items()}
+
+
+def _bootstrap(values: FloatArray, seed: int) -> tuple[float | None, float | None]:
+    if len(values) < 3:
+        return None, None
+    draws = np.random.default_rng(seed).integers(len(values), size=(_RESAMPLES, len(values)))
+    return interval(values[draws].mean(axis=1))

@@ -1,0 +1,65 @@
+"""Every JSON Schema that mien publishes, by its file in ``schemas/``."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mien.config.schema import DIALECT, Schema, run_schema
+from mien.errors import ConfigError
+from mien.registry import Registry
+from mien.tables import TABLES, table_schema
+
+RECORDS: dict[str, str] = {
+    "run.json": "mien.run.record:RunRecord",
+    "summary.json": "mien.run.record:Summary",
+}
+"""Files in ``schemas/`` that describe a pydantic model, ``module:Model``."""
+
+
+def all_schemas(registry: Registry) -> dict[str, Schema]:
+    """Return every schema by its path below ``schemas/``."""
+    schemas = {"config.json": run_schema(registry)}
+    schemas |= {name: _record(target) for name, target in RECORDS.items()}
+    schemas |= {f"tables/{name}.json": table_schema(name) for name in TABLES}
+    return schemas
+
+
+def _record(target: str) -> Schema:
+    module, _, name = target.partition(":")
+    make: Callable[..., Schema] = getattr(importlib.import_module(module), name).model_json_schema
+    return {"$schema": DIALECT, **make(mode="serialization")}
+
+
+def as_text(schema: Schema) -> str:
+    """Return a schema as it is written to its file."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def write_schemas(folder: Path, registry: Registry) -> list[Path]:
+    """Write every schema below ``folder`` and return the files; those of older tables are removed."""
+    wanted = {folder / name: as_text(schema) for name, schema in all_schemas(registry).items()}
+    try:
+        for path, text in wanted.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        for path in set((folder / "tables").glob("*.json")) - set(wanted):
+            path.unlink()
+    except OSError as error:
+        raise ConfigError(f"The schemas cannot be written: {error.strerror}.", where=str(folder)) from error
+    return list(wanted)
+
+
+def outdated_schemas(folder: Path, registry: Registry) -> list[str]:
+    """Return the schemas whose files below ``folder`` are absent or say something else."""
+    return [name for name, schema in all_schemas(registry).items() if _read(folder / name) != schema]
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

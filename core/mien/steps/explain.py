@@ -1,0 +1,283 @@
+"""Explain windows with every method, for the trained network and for untrained ones, and pool the relevance.
+
+On a CPU the recordings are explained by processes with one thread each, so that the tables do not depend on
+how many there are; on a GPU by this process.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import load_file
+
+from mien.clips.source import ClipSource
+from mien.errors import DataError, MienError, PluginError
+from mien.interfaces import AttributionMethod, Backbone, ExplainedModel, Objective
+from mien.parallel import run_tasks
+from mien.regions.pooling import pool_cells
+from mien.registry import Registry
+from mien.steps.identity import component_identity, step_key
+from mien.store.store import Store
+from mien.training.checkpoint import explained_model
+from mien.types import ClipBatch, ClipKey, Explanation, FloatArray
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from mien.progress import Progress
+
+GAP_FLOOR = 0.1
+"""A completeness gap is divided by the change of output, but by no less than this many standard deviations."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A recipe for a network to explain; light enough to travel to every worker.
+
+    Attributes
+    ----------
+    index : int or None
+        None for the trained network, else the number of an untrained one.
+    identity : str
+        What decides its weights.
+    weights : Path or None
+        The safetensors file of the trained network.
+    seed : int
+        Draws the weights of an untrained one.
+    spread : float
+        Standard deviation of its outputs over held-out clips.
+    """
+
+    index: int | None
+    identity: str
+    weights: Path | None = None
+    seed: int = 0
+    spread: float = 1.0
+
+    def build(self, backbone: Backbone, objective: Objective) -> nn.Module:
+        """Return the network in evaluation mode on the CPU; the global random state is left alone."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            module = backbone.architecture(objective.outputs)
+        if self.weights is not None:
+            module.load_state_dict(load_file(self.weights))
+        return module.eval()
+
+
+@dataclass(frozen=True)
+class ExplainTask:
+    """Explain these windows of one recording with one method."""
+
+    method: str
+    network: int | None
+    recording: str
+    keys: tuple[ClipKey, ...]
+    key: str
+
+
+@dataclass(frozen=True)
+class Explainer:
+    """What is the same for all tasks; travels to the workers once."""
+
+    source: ClipSource
+    backbone: Backbone
+    objective: Objective
+    methods: Mapping[str, AttributionMethod]
+    networks: tuple[Network, ...]
+    root: Path
+    device: str
+    batch: int = 1
+
+    def model(self, network: Network) -> ExplainedModel:
+        """Return a network as attribution methods get it."""
+        module = network.build(self.backbone, self.objective).to(self.device)
+        return explained_model(self.backbone, module)
+
+
+def check_methods(explainer: Explainer, registry: Registry) -> None:
+    """Raise `ModelError` or `PluginError` when a method cannot explain the network; before any computing."""
+    model = explainer.model(explainer.networks[0])
+    for method in explainer.methods.values():
+        registry.require("attribution", method.use)
+        method.check(model)
+
+
+def plan(explainer: Explainer, selected: Mapping[str, Sequence[ClipKey]], network: Network) -> list[ExplainTask]:
+    """Return the tasks of one network.
+
+    Parameters
+    ----------
+    selected : mapping of str to sequence of ClipKey
+        The windows to explain by recording.
+    """
+    tasks = []
+    for name, method in explainer.methods.items():
+        identity = component_identity(method)
+        for recording, keys in selected.items():
+            key = step_key(
+                "explain",
+                network=network.identity,
+                method=identity,
+                objective=component_identity(explainer.objective),
+                clips=clips_identity(explainer.source, recording),
+                windows=[key.window for key in keys],
+                spread=network.spread,
+            )
+            tasks.append(ExplainTask(name, network.index, recording, tuple(keys), key))
+    return tasks
+
+
+def clips_identity(source: ClipSource, recording: str) -> dict[str, object]:
+    """Return what decides the clips of a recording: its stored crops and track, and how windows are cut."""
+    prepared = source.prepared(recording)
+    return {
+        "track": prepared.track.name,
+        "crops": prepared.crops.name,
+        "windows": source.windows_settings.model_dump(),
+        "pooling": source.pooling.model_dump(),
+        "input": asdict(source.spec),
+    }
+
+
+class _Worker:
+    """One process's network: the last one that was asked for, since tasks come ordered by network."""
+
+    def __init__(self, explainer: Explainer) -> None:
+        self.explainer = explainer
+        self.store = Store(explainer.root)
+        self._networks = {network.index: network for network in explainer.networks}
+        self._model: tuple[int | None, ExplainedModel] | None = None
+
+    def spread(self, index: int | None) -> float:
+        return self._networks[index].spread
+
+    def model(self, index: int | None) -> ExplainedModel:
+        if self._model is None or self._model[0] != index:
+            self._model = index, self.explainer.model(self._networks[index])
+        return self._model[1]
+
+
+def _explain(worker: _Worker, task: ExplainTask, report: Callable[[float], None]) -> None:
+    explainer, model = worker.explainer, worker.model(task.network)
+    method = explainer.methods[task.method]
+    cells, notes, maps = [], [], []
+    for batch in explainer.source.batches(task.keys, explainer.batch):
+        began = time.perf_counter()
+        moved = batch.to(explainer.device)
+        explanation = method.attribute(model, moved, explainer.objective.target)
+        seconds = (time.perf_counter() - began) / len(batch)
+        relevance = checked(explanation, moved, method)
+        cells.append(pool_cells(relevance, batch))
+        notes.append(_explanation_rows(explanation, batch, worker.spread(task.network), method.tolerance, seconds))
+        maps.append(relevance.sum(1 if batch.layout == "video" else -1).numpy())
+        report(len(batch))
+    with worker.store.write("explain", task.key, {"method": task.method, "recording": task.recording}) as folder:
+        pd.concat(cells).to_parquet(folder / "cells.parquet", index=False)
+        pd.concat(notes).to_parquet(folder / "explanations.parquet", index=False)
+        if task.network is None:
+            np.save(folder / "maps.npy", np.concatenate(maps).astype(np.float32), allow_pickle=False)
+
+
+def checked(explanation: Explanation, batch: ClipBatch, method: AttributionMethod) -> torch.Tensor:
+    """Return the relevance on the CPU, or raise what the method's promise of shape or finiteness calls for."""
+    relevance = explanation.relevance.detach().to("cpu", torch.float32)
+    if relevance.shape != batch.inputs.shape:
+        raise PluginError(
+            f"The relevance has the shape {tuple(relevance.shape)}, but the clips have {tuple(batch.inputs.shape)}.",
+            where=f"attribution '{method.use}'",
+        )
+    if not bool(torch.isfinite(relevance).all()):
+        raise PluginError("The relevance holds NaN or infinite values.", where=f"attribution '{method.use}'")
+    return relevance
+
+
+def _explanation_rows(
+    explanation: Explanation, batch: ClipBatch, spread: float, tolerance: float, seconds: float
+) -> pd.DataFrame:
+    def column(values: torch.Tensor | None) -> FloatArray:
+        if values is None:
+            return np.full(len(batch), np.nan)
+        return np.asarray(values.detach().cpu().numpy(), float)
+
+    output, baseline, gap = (
+        column(explanation.output),
+        column(explanation.baseline_output),
+        column(explanation.gap),
+    )
+    change = np.abs(output - np.nan_to_num(baseline))
+    relative = np.abs(gap) / np.maximum(change, GAP_FLOOR * spread)
+    return pd.DataFrame(
+        {
+            "recording": [key.recording for key in batch.keys],
+            "window": [key.window for key in batch.keys],
+            "output": output,
+            "baseline_output": baseline,
+            "gap": gap,
+            "relative_gap": relative,
+            "flagged": np.nan_to_num(relative) > tolerance,
+            "seconds": seconds,
+            "steps": column(explanation.diagnostics.get("steps")),
+        }
+    )
+
+
+def explain(
+    explainer: Explainer,
+    tasks: Sequence[ExplainTask],
+    *,
+    store: Store,
+    workers: int,
+    time_limit: float | None,
+    progress: Progress,
+    done: Callable[[ExplainTask], object] = lambda task: None,
+) -> tuple[dict[ExplainTask, Path], list[tuple[ExplainTask, MienError]], int]:
+    """Explain what the store does not hold yet.
+
+    Returns
+    -------
+    found : dict of ExplainTask to Path
+        The stored result of each task that has one.
+    failed : list of (ExplainTask, MienError)
+    reused : int
+        How many results the store held already.
+    """
+    missing = [task for task in tasks if store.find("explain", task.key) is None]
+    failed: list[tuple[ExplainTask, MienError]] = []
+    if missing:
+        clips = sum(len(task.keys) for task in missing)
+        with progress.task("explaining", clips, "clips") as bar:
+            outcomes = run_tasks(
+                _explain,
+                missing,
+                workers=1 if explainer.device != "cpu" else min(workers, len(missing)),
+                time_limit=time_limit,
+                initializer=_Worker,
+                initargs=(explainer,),
+                on_advance=lambda index, amount: bar.advance(amount),
+            )
+            for outcome in outcomes:
+                task = missing[outcome.index]
+                if outcome.error is not None:
+                    failed.append((task, outcome.error))
+                else:
+                    done(task)
+    broken = {task for task, _ in failed}
+    return (
+        {task: _entry(store, task) for task in tasks if task not in broken},
+        failed,
+        len(tasks) - len(missing),
+    )
+
+
+def _entry(store: Store, task: ExplainTask) -> Path:
+    path = store.find("explain", task.key)
+    if path is None:
+        raise DataError("A stored explanation disappeared during the run.", where=str(store.root), hint="Run again.")
+    return path

@@ -1,0 +1,236 @@
+"""Track, crop and read the Action Units of every recording; each once, in worker processes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mien.clips.source import PreparedRecording
+from mien.errors import DataError, MienError
+from mien.interfaces import ActionUnitSource, Cropper, Detector, DetectorSession
+from mien.parallel import run_tasks
+from mien.progress import Progress
+from mien.registry import Registry, load_registry
+from mien.steps.action_units import write_action_units
+from mien.steps.crop import crop_recording
+from mien.steps.identity import component_identity, step_key
+from mien.steps.track import load_track, track_recording
+from mien.store.keys import file_digest
+from mien.store.store import Store
+from mien.types import Exclusion, Recording
+from mien.video.reader import probe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PrepareTask:
+    """One recording, and the keys of what has to be made for it."""
+
+    recording: Recording
+    track: str
+    crops: str
+    action_units: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What preparing found.
+
+    Attributes
+    ----------
+    recordings : list of PreparedRecording
+    tasks : mapping of str to PrepareTask
+        By recording id; their keys identify the content.
+    action_units : mapping of str to mapping of str to Path
+        Source name to recording id to the stored table.
+    exclusions : list of Exclusion
+    notes : list of str
+        Gaps that did not set a recording aside.
+    reused : mapping of str to int
+    """
+
+    recordings: list[PreparedRecording]
+    tasks: Mapping[str, PrepareTask]
+    action_units: Mapping[str, Mapping[str, Path]]
+    exclusions: list[Exclusion]
+    notes: list[str]
+    reused: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class PrepareParts:
+    """The components that preparing needs."""
+
+    detector: Detector
+    cropper: Cropper
+    action_units: Mapping[str, ActionUnitSource]
+    device: str
+
+
+class _Worker:
+    """One process's open components; the detector's session is opened for the first recording that needs it."""
+
+    def __init__(self, root: Path, parts: PrepareParts) -> None:
+        self.store = Store(root)
+        self.parts = parts
+        self.scheme = load_registry().scheme(parts.detector.scheme)
+        self._stack = ExitStack()
+        self._session: DetectorSession | None = None
+
+    def session(self) -> DetectorSession:
+        if self._session is None:
+            self._session = self._stack.enter_context(self.parts.detector.open(self.parts.device))
+        return self._session
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+def _prepare(worker: _Worker, task: PrepareTask, report: Callable[[float], None]) -> list[str]:
+    """Make what the store does not hold yet; return the notes on gaps."""
+    store, parts, recording = worker.store, worker.parts, task.recording
+    about = {"recording": recording.id}
+    track = store.find("track", task.track)
+    if track is None:
+        with store.write("track", task.track, about) as folder:
+            track_recording(recording, parts.detector, worker.session(), folder, report)
+        track = store.find("track", task.track)
+        assert track is not None
+    if store.find("crops", task.crops) is None:
+        with store.write("crops", task.crops, about) as folder:
+            crop_recording(recording, track, worker.scheme, parts.cropper, folder, report)
+    notes = []
+    for name, source in parts.action_units.items():
+        key = task.action_units[name]
+        if store.find("action_units", key) is not None:
+            continue
+        try:
+            trace = source.action_units(recording, load_track(track), worker.scheme)
+        except DataError as error:
+            notes.append(f"No Action Units of '{name}' for recording {recording.id}: {error}")
+            continue
+        with store.write("action_units", key, about) as folder:
+            write_action_units(trace, folder)
+    return notes
+
+
+def prepare(
+    recordings: Sequence[Recording],
+    parts: PrepareParts,
+    *,
+    store: Store,
+    workers: int,
+    time_limit: float | None,
+    progress: Progress,
+    registry: Registry,
+    done: Callable[[Recording], object] = lambda recording: None,
+) -> Prepared:
+    """Return the prepared recordings; those that cannot be prepared are set aside with their reason.
+
+    The results do not depend on ``workers``.  ``done`` is called with each recording that is ready.
+    """
+    tasks, exclusions = _plan(recordings, parts)
+    missing = [task for task in tasks if not _complete(task, store)]
+    notes: list[str] = []
+    failed: set[str] = set()
+    if missing:
+        registry.require("detector", parts.detector.use)
+        with progress.task("tracking and cropping faces", _frames(missing) or None, "frames") as bar:
+            outcomes = run_tasks(
+                _prepare,
+                missing,
+                workers=min(workers, len(missing)),
+                time_limit=time_limit,
+                initializer=_Worker,
+                initargs=(store.root, parts),
+                on_advance=lambda index, amount: bar.advance(amount),
+            )
+            for outcome in outcomes:
+                recording = missing[outcome.index].recording
+                if outcome.error is None:
+                    notes += outcome.value or []
+                    done(recording)
+                    continue
+                failed.add(recording.id)
+                exclusions.append(_exclusion(recording, outcome.error))
+    usable = [task for task in tasks if task.recording.id not in failed]
+    order = {recording.id: position for position, recording in enumerate(recordings)}
+    return Prepared(
+        recordings=[_prepared(task, store) for task in usable],
+        tasks={task.recording.id: task for task in usable},
+        action_units=_action_units(usable, parts, store),
+        exclusions=sorted(exclusions, key=lambda exclusion: order[exclusion.recording]),
+        notes=sorted(notes),
+        reused={"track": len(tasks) - len(missing), "crops": len(tasks) - len(missing)},
+    )
+
+
+def _plan(recordings: Sequence[Recording], parts: PrepareParts) -> tuple[list[PrepareTask], list[Exclusion]]:
+    detector, cropper = component_identity(parts.detector), component_identity(parts.cropper)
+    sources = {name: component_identity(source) for name, source in parts.action_units.items()}
+    tasks, exclusions = [], []
+    for recording in recordings:
+        try:
+            video = file_digest(_readable(recording.video))
+        except MienError as error:
+            exclusions.append(_exclusion(recording, error))
+            continue
+        track = step_key("track", video=video, detector=detector)
+        crops = step_key("crops", track=track, cropper=cropper)
+        file = recording.action_units
+        given = file_digest(file) if file is not None and file.is_file() else str(file)
+        units = {
+            name: step_key("action_units", track=track, source=identity, file=given)
+            for name, identity in sources.items()
+        }
+        tasks.append(PrepareTask(recording, track, crops, units))
+    return tasks, exclusions
+
+
+def _readable(video: Path) -> Path:
+    probe(video)  # its errors say more than a failed read
+    return video
+
+
+def _complete(task: PrepareTask, store: Store) -> bool:
+    wanted = [("track", task.track), ("crops", task.crops)]
+    wanted += [("action_units", key) for key in task.action_units.values()]
+    return all(store.find(step, key) is not None for step, key in wanted)
+
+
+def _frames(tasks: Sequence[PrepareTask]) -> int:
+    return sum(2 * probe(task.recording.video).frames for task in tasks)
+
+
+def _prepared(task: PrepareTask, store: Store) -> PreparedRecording:
+    track, crops = store.find("track", task.track), store.find("crops", task.crops)
+    if track is None or crops is None:
+        raise DataError(
+            "A stored result disappeared while the run was using it.",
+            where=str(store.root),
+            hint="Do not prune the store during a run; run again.",
+        )
+    return PreparedRecording(task.recording, track, crops)
+
+
+def _action_units(tasks: Sequence[PrepareTask], parts: PrepareParts, store: Store) -> dict[str, dict[str, Path]]:
+    found: dict[str, dict[str, Path]] = {name: {} for name in parts.action_units}
+    for task in tasks:
+        for name, key in task.action_units.items():
+            path = store.find("action_units", key)
+            if path is not None:
+                found[name][task.recording.id] = path
+    return found
+
+
+def _exclusion(recording: Recording, error: MienError) -> Exclusion:
+    log.warning("recording %s is set aside: %s", recording.id, error)
+    return Exclusion(recording.id, recording.participant, "prepare", str(error), str(recording.video))

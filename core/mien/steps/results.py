@@ -1,0 +1,138 @@
+"""Puts the stored results of a run together as its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from mien.clips.source import ClipSource, PreparedRecording
+from mien.regions.pooling import region_rows
+from mien.steps.action_units import read_action_units
+from mien.steps.explain import ExplainTask
+from mien.steps.track import track_info
+from mien.tables import conform, empty
+from mien.types import Exclusion, Recording
+
+_SUMS = ["signed", "positive", "negative", "absolute", "area"]
+
+
+def recordings_table(
+    prepared: Sequence[PreparedRecording],
+    exclusions: Iterable[Exclusion],
+    recordings: Sequence[Recording],
+    source: ClipSource,
+) -> pd.DataFrame:
+    """Return one row a recording; those set aside come last, with stage and reason."""
+    known = {recording.id: recording for recording in recordings}
+    rows = [_used_row(item, source) for item in prepared]
+    rows += [_excluded_row(exclusion, known.get(exclusion.recording)) for exclusion in exclusions]
+    return conform("recordings", pd.DataFrame(rows))
+
+
+def _used_row(item: PreparedRecording, source: ClipSource) -> dict[str, object]:
+    info = track_info(item.track)
+    return {
+        **_identity(item.recording),
+        "status": "used",
+        "stage": None,
+        "reason": None,
+        "frames": info.frames,
+        "valid_frames": info.valid_frames,
+        "duration_s": info.duration,
+        "rate_hz": info.rate,
+        "width_px": info.width,
+        "height_px": info.height,
+        "max_faces": info.max_faces,
+        "frames_with_others": info.frames_with_others,
+        "windows": len(source.windows(item.recording.id)),
+    }
+
+
+def _excluded_row(exclusion: Exclusion, recording: Recording | None) -> dict[str, object]:
+    identity: dict[str, object] = {
+        "recording": exclusion.recording,
+        "participant": exclusion.participant,
+        "video": exclusion.video,
+        "split": "none",
+        "label": None,
+        "consent": False,
+    }
+    if recording is not None:
+        identity = _identity(recording)
+    return {
+        **identity,
+        "status": "excluded",
+        "stage": exclusion.stage,
+        "reason": exclusion.reason,
+        **dict.fromkeys(["frames", "valid_frames", "duration_s", "rate_hz", "width_px", "height_px"]),
+        **dict.fromkeys(["max_faces", "frames_with_others", "windows"]),
+    }
+
+
+def _identity(recording: Recording) -> dict[str, object]:
+    return {
+        "recording": recording.id,
+        "participant": recording.participant,
+        "video": str(recording.video),
+        "split": recording.split or "out_of_distribution",
+        "label": recording.label,
+        "consent": recording.consent,
+    }
+
+
+def relevance_tables(
+    found: Mapping[ExplainTask, Path], recordings: Mapping[str, Recording], names: tuple[str, ...]
+) -> dict[str, pd.DataFrame]:
+    """Return the tables ``relevance``, ``relevance_cells``, ``control_relevance`` and ``explanations``."""
+    cells, explanations, controls = [], [], []
+    for task, folder in found.items():
+        own = pd.read_parquet(folder / "cells.parquet").assign(method=task.method)
+        if task.network is not None:
+            controls.append(_summed(region_rows(own, names)).assign(network=task.network))
+            continue
+        cells.append(own)
+        explanations.append(pd.read_parquet(folder / "explanations.parquet").assign(method=task.method))
+    all_cells = _concat(cells)
+    relevance = region_rows(all_cells, names) if len(all_cells) else all_cells
+    return {
+        "relevance": _table("relevance", _with_people(relevance, recordings)),
+        "relevance_cells": _table("relevance_cells", all_cells.drop(columns=["time_s", "valid"], errors="ignore")),
+        "control_relevance": _table("control_relevance", _with_people(_concat(controls), recordings)),
+        "explanations": _table("explanations", _concat(explanations)),
+    }
+
+
+def _table(name: str, rows: pd.DataFrame) -> pd.DataFrame:
+    return conform(name, rows) if len(rows) else empty(name)
+
+
+def _summed(rows: pd.DataFrame) -> pd.DataFrame:
+    keys = ["method", "recording", "window", "region"]
+    return rows.groupby(keys, sort=False, observed=True)[_SUMS].sum().reset_index()
+
+
+def action_units_table(stored: Mapping[str, Mapping[str, Path]], recordings: Mapping[str, Recording]) -> pd.DataFrame:
+    """Return the Action Units of all recordings, long."""
+    parts = [
+        read_action_units(folder).assign(source=name, recording=recording)
+        for name, folders in stored.items()
+        for recording, folder in folders.items()
+    ]
+    rows = _concat(parts)
+    if len(rows):
+        rows["participant"] = rows["recording"].map({id_: r.participant for id_, r in recordings.items()})
+    return _table("action_units", rows)
+
+
+def _with_people(table: pd.DataFrame, recordings: Mapping[str, Recording]) -> pd.DataFrame:
+    if not len(table):
+        return table
+    participants = {id_: recording.participant for id_, recording in recordings.items()}
+    splits = {id_: recording.split or "out_of_distribution" for id_, recording in recordings.items()}
+    return table.assign(participant=table["recording"].map(participants), split=table["recording"].map(splits))
+
+
+def _concat(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()

@@ -1,0 +1,252 @@
+"""The step from a video to the track of one face, streamed to files.
+
+Which face is followed: of the faces that reach the detector's ``min_confidence``, the most confident one.
+Faces whose confidence is within `TIE` of the highest count as equally confident, and of them the one is
+taken that overlaps most with the face followed so far, so that the track does not jump between two people
+of equal standing; with no overlap the most confident is taken after all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mien.errors import DataError, PluginError
+from mien.interfaces import Detector, DetectorSession
+from mien.store.arrays import ArrayWriter, read_rows
+from mien.types import FaceTrack, FloatArray, FrameFaces, Recording
+from mien.video.reader import probe, read_frames
+
+TIE = 0.1
+"""Difference of confidence below which the face followed so far is kept."""
+
+_INFO = "track.json"
+
+
+@dataclass(frozen=True)
+class TrackInfo:
+    """What a stored track says of itself.
+
+    Attributes
+    ----------
+    scheme : str
+        Id of the landmark scheme.
+    width, height : int
+        Of the displayed frame, pixels.
+    rate : float
+        Mean frames a second, from the time stamps.
+    frames, valid_frames : int
+        All frames, and those with a face.
+    duration : float
+        Seconds from the first frame to the end of the last.
+    max_faces : int
+        Most faces seen in one frame.
+    frames_with_others : int
+        Frames that showed more than the face followed.
+    extras : tuple of str
+        Names of the detector's further values.
+    """
+
+    scheme: str
+    width: int
+    height: int
+    rate: float
+    frames: int
+    valid_frames: int
+    duration: float
+    max_faces: int
+    frames_with_others: int
+    extras: tuple[str, ...] = ()
+
+
+def track_recording(
+    recording: Recording,
+    detector: Detector,
+    session: DetectorSession,
+    folder: Path,
+    report: Callable[[int], None] | None = None,
+) -> None:
+    """Follow the face of a recording and write its track into ``folder``, which exists.
+
+    Neither memory nor time per frame grows with the length of the video.
+
+    Parameters
+    ----------
+    session : DetectorSession
+        Opened from ``detector``; it is reset first.
+    report : callable, optional
+        Told how many further frames are done, after each batch.
+
+    Raises
+    ------
+    DataError
+        When the video cannot be read, or shows no face in any frame; what lies in ``folder`` is then void.
+    PluginError
+        When the detector breaks its promise.
+    """
+    info = probe(recording.video)
+    session.reset()
+    follower = _Follower(detector)
+    with ExitStack() as stack:
+        writers: dict[str, ArrayWriter] = {}
+        for frames, times in read_frames(recording.video, detector.batch):
+            rows = follower.follow(session.detect(frames, times), times)
+            if not writers:
+                for name, values in rows.items():
+                    path = folder / f"{name}.npy"
+                    writers[name] = stack.enter_context(ArrayWriter(path, values.dtype, values.shape[1:]))
+            for name, writer in writers.items():
+                writer.append(rows[name])
+            if report is not None:
+                report(len(times))
+    if follower.valid == 0:
+        raise DataError(
+            f"No face was found in any of {follower.frames} frames.",
+            where=str(recording.video),
+            hint="Look at the video; a lower 'detector.min_confidence' accepts less certain faces.",
+        )
+    summary = follower.info(info.width, info.height, info.rate)
+    (folder / _INFO).write_text(json.dumps(asdict(summary), indent=1), encoding="utf-8")
+
+
+def track_info(folder: Path) -> TrackInfo:
+    """Return the summary of a stored track."""
+    fields = json.loads((folder / _INFO).read_text(encoding="utf-8"))
+    return TrackInfo(**{**fields, "extras": tuple(fields["extras"])})
+
+
+def load_track(folder: Path, rows: slice | None = None) -> FaceTrack:
+    """Return a stored track, or the rows ``start:stop`` of it; only these are read.
+
+    Raises
+    ------
+    ValueError
+        When the slice has a step.
+    """
+    info = track_info(folder)
+    if rows is not None and rows.step not in (None, 1):
+        raise ValueError("a track is read in runs of frames: slices without a step")
+    start, stop, _ = (rows or slice(None)).indices(info.frames)
+
+    def read(name: str) -> Any:
+        return read_rows(folder / f"{name}.npy", start, max(start, stop))
+
+    return FaceTrack(
+        scheme=info.scheme,
+        times=read("times"),
+        boxes=read("boxes"),
+        confidence=read("confidence"),
+        landmarks=read("landmarks"),
+        faces=read("faces"),
+        width=info.width,
+        height=info.height,
+        extras={name: read(f"extras_{name}") for name in info.extras},
+    )
+
+
+@dataclass
+class _Follower:
+    """Chooses the face of each frame, and counts."""
+
+    detector: Detector
+    frames: int = 0
+    valid: int = 0
+    max_faces: int = 0
+    with_others: int = 0
+    extras: tuple[str, ...] = ()
+    _box: FloatArray | None = None
+    _first: float = 0.0
+    _last: float = 0.0
+    _shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def follow(self, found: Sequence[FrameFaces], times: FloatArray) -> dict[str, Any]:
+        """Return the rows of a batch by the name of their file."""
+        if len(found) != len(times):
+            raise PluginError(
+                f"The detector '{self.detector.use}' returned {len(found)} results for {len(times)} frames."
+            )
+        if self.frames == 0:
+            self._begin(found[0], float(times[0]))
+        rows = self._empty(len(times))
+        rows["times"][:] = times
+        for row, faces in enumerate(found):
+            self._fill(rows, row, faces)
+        self.frames += len(times)
+        self._last = float(times[-1])
+        self.valid += int(np.count_nonzero(rows["confidence"] > 0))
+        self.max_faces = max(self.max_faces, int(rows["faces"].max()))
+        self.with_others += int(np.count_nonzero(rows["faces"] > 1))
+        return rows
+
+    def info(self, width: int, height: int, claimed_rate: float) -> TrackInfo:
+        """Return the summary of all that was followed."""
+        span = self._last - self._first
+        rate = (self.frames - 1) / span if span > 0 else claimed_rate
+        return TrackInfo(
+            scheme=self.detector.scheme,
+            width=width,
+            height=height,
+            rate=rate,
+            frames=self.frames,
+            valid_frames=self.valid,
+            duration=span + 1 / rate,
+            max_faces=self.max_faces,
+            frames_with_others=self.with_others,
+            extras=self.extras,
+        )
+
+    def _begin(self, faces: FrameFaces, time: float) -> None:
+        self._first = time
+        self.extras = tuple(sorted(faces.extras))
+        # A frame without a face still tells the shapes: (0, N, 2).
+        self._shapes = {
+            "boxes": (4,),
+            "landmarks": faces.landmarks.shape[1:],
+            **{f"extras_{name}": faces.extras[name].shape[1:] for name in self.extras},
+        }
+
+    def _empty(self, count: int) -> dict[str, Any]:
+        rows: dict[str, Any] = {
+            "times": np.empty(count, np.float64),
+            "confidence": np.zeros(count, np.float32),
+            "faces": np.zeros(count, np.int32),
+        }
+        for name, shape in self._shapes.items():
+            rows[name] = np.full((count, *shape), np.nan, np.float32)
+        return rows
+
+    def _fill(self, rows: dict[str, Any], row: int, faces: FrameFaces) -> None:
+        good = np.flatnonzero((faces.confidence >= self.detector.min_confidence) & (faces.confidence > 0))
+        rows["faces"][row] = len(good) + faces.others
+        if not len(good):
+            return
+        chosen = self._choose(faces, good)
+        self._box = faces.boxes[chosen]
+        rows["confidence"][row] = faces.confidence[chosen]
+        rows["boxes"][row] = faces.boxes[chosen]
+        rows["landmarks"][row] = faces.landmarks[chosen]
+        for name in self.extras:
+            rows[f"extras_{name}"][row] = faces.extras[name][chosen]
+
+    def _choose(self, faces: FrameFaces, good: Any) -> int:
+        confidence = faces.confidence[good]
+        best = int(good[np.argmax(confidence)])
+        if self._box is None or len(good) == 1:
+            return best
+        equal = good[confidence >= confidence.max() - TIE]
+        overlaps = overlap(self._box, faces.boxes[equal])
+        return int(equal[np.argmax(overlaps)]) if overlaps.max() > 0 else best
+
+
+def overlap(box: FloatArray, boxes: FloatArray) -> FloatArray:
+    """Return the intersection over union of a box ``(4,)`` with each of ``(F, 4)``."""
+    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
+    shared = np.prod(np.maximum(sides, 0), axis=1)
+    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) + np.prod(box[2:] - box[:2])
+    return np.asarray(shared / np.maximum(areas - shared, 1e-9))

@@ -1,0 +1,356 @@
+"""The columns of every result table: name, type, unit and meaning.  This is the only list of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from mien.errors import DataError, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ColumnType = Literal["string", "integer", "number", "boolean"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Attributes
+    ----------
+    name : str
+    type : {"string", "integer", "number", "boolean"}
+        Stored as text, int64, float64 and bool; integers that may be absent as nullable Int64.
+    description : str
+    unit : str
+        Empty for what has none.
+    nullable : bool
+        Whether a value may be absent (NaN in numbers).
+    allowed : tuple of str
+        The only values; empty for any.
+    """
+
+    name: str
+    type: ColumnType
+    description: str
+    unit: str = ""
+    nullable: bool = False
+    allowed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: what a row is, and its columns in order."""
+
+    name: str
+    row: str
+    columns: tuple[Column, ...]
+
+
+_SPLITS = ("train", "validation", "test", "out_of_distribution", "none")
+_METHOD = Column("method", "string", "The user's name of the attribution method, a key of explain.methods.")
+_RECORDING = Column("recording", "string", "Id of the recording.")
+_PARTICIPANT = Column("participant", "string", "The person; the unit of statistics.")
+_SPLIT = Column("split", "string", "The side of the split that the participant is on.", allowed=_SPLITS)
+_WINDOW = Column("window", "integer", "Number of the window within its recording, from 0.")
+_FRAME = Column("frame", "integer", "Number of the frame in the source video, from 0.")
+_TIME = Column("time_s", "number", "Time of the frame from the start of the video.", "s")
+_LABEL = Column("label", "number", "The label, in its own unit; absent when it is not known.", nullable=True)
+_REGION = Column(
+    "region",
+    "string",
+    "A face region; elsewhere_face (the face outside all regions); background; or total (the sum over all "
+    "cells). Regions may overlap, so that the rows of regions may add up to more than total.",
+)
+_SUMS = (
+    Column("signed", "number", "Sum of the relevance.", "output"),
+    Column("positive", "number", "Sum of the positive relevance.", "output"),
+    Column("negative", "number", "Sum of the negative relevance; 0 or less.", "output"),
+    Column("absolute", "number", "Sum of the absolute relevance.", "output"),
+    Column("area", "number", "Number of elements (pixels or landmarks) that were summed.", "elements"),
+)
+
+
+def _maybe(column: Column) -> Column:
+    return replace(column, nullable=True)
+
+
+_RECORDINGS = Table(
+    "recordings",
+    "A recording, used or set aside.",
+    (
+        _RECORDING,
+        _PARTICIPANT,
+        Column("video", "string", "The video file."),
+        _SPLIT,
+        _LABEL,
+        Column("status", "string", "Whether the recording took part.", allowed=("used", "excluded")),
+        Column("stage", "string", "The step that set it aside; absent when it was used.", nullable=True),
+        Column("reason", "string", "Why it was set aside; absent when it was used.", nullable=True),
+        Column("frames", "integer", "Frames decoded.", "frames", nullable=True),
+        Column("valid_frames", "integer", "Frames with a face.", "frames", nullable=True),
+        Column("duration_s", "number", "Time from the first to the last frame.", "s", nullable=True),
+        Column("rate_hz", "number", "Mean frame rate.", "1/s", nullable=True),
+        Column("width_px", "integer", "Width as displayed.", "pixels", nullable=True),
+        Column("height_px", "integer", "Height as displayed.", "pixels", nullable=True),
+        Column("max_faces", "integer", "Largest number of faces seen in one frame.", nullable=True),
+        Column("frames_with_others", "integer", "Frames with more than one face.", "frames", nullable=True),
+        Column("windows", "integer", "Windows cut from it.", nullable=True),
+        Column("consent", "boolean", "Whether the face may be shown in a report with faces: consented."),
+    ),
+)
+
+_PREDICTIONS = Table(
+    "predictions",
+    "A window, and what the trained network says of it.",
+    (
+        _RECORDING,
+        _PARTICIPANT,
+        _SPLIT,
+        _WINDOW,
+        Column("start_s", "number", "Time of the window's first frame.", "s"),
+        Column("end_s", "number", "Time of the window's last frame.", "s"),
+        _LABEL,
+        Column("prediction", "number", "The prediction, in the label's unit.", "label"),
+        Column("valid_fraction", "number", "Fraction of the window's frames with a face, 0 to 1."),
+    ),
+)
+
+_RELEVANCE = Table(
+    "relevance",
+    "A region in one frame of a window, explained by one method.",
+    (
+        _METHOD,
+        _RECORDING,
+        _PARTICIPANT,
+        _SPLIT,
+        _WINDOW,
+        _FRAME,
+        _TIME,
+        Column("valid", "boolean", "False where the frame had no face and was filled from its neighbour."),
+        _REGION,
+        *_SUMS,
+    ),
+)
+
+_CELLS = Table(
+    "relevance_cells",
+    "A cell (pixels with the same set of regions) in one frame; cells are disjoint and add up to the total.",
+    (
+        _METHOD,
+        _RECORDING,
+        _WINDOW,
+        _FRAME,
+        Column("cell", "integer", "The set of regions as bits; 0 is the background."),
+        *_SUMS,
+    ),
+)
+
+_CONTROL = Table(
+    "control_relevance",
+    "A region in one window, explained in one untrained network; summed over frames.",
+    (
+        _METHOD,
+        Column("network", "integer", "Number of the untrained network, from 0."),
+        _RECORDING,
+        _PARTICIPANT,
+        _SPLIT,
+        _WINDOW,
+        _REGION,
+        *_SUMS,
+    ),
+)
+
+_EXPLANATIONS = Table(
+    "explanations",
+    "A window explained by one method.",
+    (
+        _METHOD,
+        _RECORDING,
+        _WINDOW,
+        Column("output", "number", "The explained quantity f(x), e.g. the standardised score.", "output"),
+        Column(
+            "baseline_output",
+            "number",
+            "f(baseline); absent for methods without one.",
+            "output",
+            nullable=True,
+        ),
+        Column("gap", "number", "Sum of relevance minus (f(x) - f(baseline)).", "output", nullable=True),
+        Column("relative_gap", "number", "Absolute gap over the absolute difference of outputs.", nullable=True),
+        Column("flagged", "boolean", "Whether the gap exceeds the method's tolerance."),
+        Column("seconds", "number", "Time that the explanation took.", "s"),
+        Column("steps", "number", "Evaluations of the network, for methods that add them.", nullable=True),
+    ),
+)
+
+_ACTION_UNITS = Table(
+    "action_units",
+    "A facial Action Unit in one frame.",
+    (
+        Column("source", "string", "The user's name of the source, a key of action_units."),
+        _RECORDING,
+        _PARTICIPANT,
+        _FRAME,
+        _TIME,
+        Column("au", "string", "The Action Unit, e.g. AU12."),
+        Column("intensity", "number", "Intensity, 0 to 5; absent without a face.", nullable=True),
+        Column("presence", "number", "0 or 1; absent where the source does not tell.", nullable=True),
+    ),
+)
+
+_TRAINING = Table(
+    "training",
+    "An epoch of training.",
+    (
+        Column("epoch", "integer", "Number of the epoch, from 0."),
+        Column("step", "integer", "Optimiser steps made by its end."),
+        Column("train_loss", "number", "Mean loss over the training clips."),
+        Column("validation_loss", "number", "Mean loss over the validation clips.", nullable=True),
+        Column("learning_rate", "number", "Learning rate at its end.", nullable=True),
+    ),
+)
+
+_METRICS = Table(
+    "metrics",
+    "A metric of the predictions.",
+    (
+        _SPLIT,
+        Column("level", "string", "What is averaged first.", allowed=("window", "recording", "participant")),
+        Column("metric", "string", "Name of the metric, e.g. pearson."),
+        Column("value", "number", "Its value; absent where it is undefined.", nullable=True),
+        Column("low", "number", "Lower end of the 95 % interval (bootstrap over participants).", nullable=True),
+        Column("high", "number", "Upper end of the 95 % interval.", nullable=True),
+        Column("n", "integer", "Number of windows, recordings or participants."),
+    ),
+)
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        _RECORDINGS,
+        _PREDICTIONS,
+        _RELEVANCE,
+        _CELLS,
+        _CONTROL,
+        _EXPLANATIONS,
+        _ACTION_UNITS,
+        _TRAINING,
+        _METRICS,
+    )
+}
+
+
+def table(name: str) -> Table:
+    """Return a table's description, or raise `DataError` with the nearest name."""
+    if name not in TABLES:
+        raise DataError(f"There is no table '{name}'.", hint=nearest(name, TABLES))
+    return TABLES[name]
+
+
+def conform(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with the table's columns, in its order and types.
+
+    Raises
+    ------
+    DataError
+        When a column is missing or extra, a value has another type, is absent or is not allowed.
+    """
+    described = table(name)
+    wanted = [column.name for column in described.columns]
+    missing, extra = [c for c in wanted if c not in frame], [str(c) for c in frame if c not in wanted]
+    if missing or extra:
+        parts = [
+            f"{word} {', '.join(names)}" for word, names in (("lacks", missing), ("has the unknown", extra)) if names
+        ]
+        raise DataError(f"The table {' and '.join(parts)}.", where=f"table '{name}'")
+    import pandas as pd
+
+    columns = {column.name: _cast(frame[column.name], column, name) for column in described.columns}
+    return pd.DataFrame(columns).reset_index(drop=True)
+
+
+def empty(name: str) -> pd.DataFrame:
+    """Return the table without rows."""
+    import pandas as pd
+
+    return conform(name, pd.DataFrame({column.name: [] for column in table(name).columns}))
+
+
+def _cast(values: pd.Series[Any], column: Column, table: str) -> pd.Series[Any]:
+    where = f"table '{table}', column '{column.name}'"
+    absent = values.isna()
+    if absent.any() and not column.nullable:
+        raise DataError(f"{int(absent.sum())} of {len(values)} values are absent.", where=where)
+    try:
+        result = _typed(values, absent, column)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"A value is not {_ARTICLE[column.type]}: {error}.", where=where) from error
+    if column.allowed:
+        others = sorted(set(result[~absent]) - set(column.allowed))
+        if others:
+            raise DataError(f"'{others[0]}' is not one of {', '.join(column.allowed)}.", where=where)
+    return result
+
+
+_ARTICLE = {"string": "text", "integer": "an integer", "number": "a number", "boolean": "true or false"}
+
+
+def _typed(values: pd.Series[Any], absent: pd.Series[bool], column: Column) -> pd.Series[Any]:
+    if column.type == "number":
+        return values.astype("float64")
+    if column.type == "integer":
+        return values.astype("float64").astype("Int64") if column.nullable else _integers(values)
+    if column.type == "boolean":
+        return _booleans(values)
+    return _texts(values, absent)
+
+
+def _integers(values: pd.Series[Any]) -> pd.Series[Any]:
+    result = values.astype("int64")
+    if len(values) and not (result == values.astype("float64")).all():
+        raise ValueError("a fraction would be lost")
+    return result
+
+
+def _booleans(values: pd.Series[Any]) -> pd.Series[Any]:
+    if not set(values.unique()) <= {True, False}:
+        raise ValueError(f"{values.iloc[0]!r}")
+    return values.astype("bool")
+
+
+def _texts(values: pd.Series[Any], absent: pd.Series[bool]) -> pd.Series[Any]:
+    import pandas as pd
+
+    text: Any = "str" if int(pd.__version__.split(".")[0]) >= 3 else "object"  # pandas 2 holds text as objects
+    if not isinstance(values.dtype, pd.StringDtype | pd.CategoricalDtype):
+        values = values.astype("object").map(str)
+    result: pd.Series[Any] = values.astype(text)
+    return result.where(~absent)
+
+
+def table_schema(name: str) -> dict[str, Any]:
+    """Return the JSON Schema of one row of a table, with the unit of each column."""
+    described = table(name)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": name,
+        "description": f"One row of tables/{name}.parquet: {described.row[0].lower()}{described.row[1:]}",
+        "type": "object",
+        "properties": {column.name: _column_schema(column) for column in described.columns},
+        "required": [column.name for column in described.columns],
+        "additionalProperties": False,
+    }
+
+
+def _column_schema(column: Column) -> dict[str, Any]:
+    schema: dict[str, Any] = {
+        "type": [column.type, "null"] if column.nullable else column.type,
+        "description": column.description,
+    }
+    if column.unit:
+        schema["unit"] = column.unit
+    if column.allowed:
+        schema["enum"] = list(column.allowed)
+    return schema

@@ -1,0 +1,108 @@
+"""What every data set and every analyzer promises.
+
+Dataset: recordings have unique ids, a participant, an existing video and a legal split; asked again, it gives the
+same; a participant is on one side only.
+
+Analyzer: tables are data frames, charts are charts, notes are sentences; the same run gives the same result; a run
+in which nothing was explained, or of one participant, gives notes and no error.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mien.interfaces import Analysis, Analyzer, Dataset
+from mien.progress import QuietProgress
+from mien.registry import load_registry
+from mien.report.charts import Chart
+from mien.testing.component import ComponentSuite
+from mien.testing.fixtures import run_view
+from mien.types import DatasetListing
+
+
+class DatasetSuite(ComponentSuite):
+    """Checks of a data set; give fields that make it small."""
+
+    @pytest.fixture(scope="class")
+    def folder(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        """Return the data set's lasting folder."""
+        return tmp_path_factory.mktemp("dataset")
+
+    @pytest.fixture
+    def listing(self, made: Dataset, folder: Path) -> DatasetListing:
+        """Return its recordings."""
+        return made.recordings(folder, QuietProgress())
+
+    def test_recordings_are_well_formed(self, listing: DatasetListing) -> None:
+        """Unique ids, participants, videos, splits."""
+        ids = [recording.id for recording in listing.recordings]
+        assert ids
+        assert len(set(ids)) == len(ids)
+        for recording in listing.recordings:
+            assert recording.participant
+            assert recording.video.is_file()
+            assert recording.split in {"train", "validation", "test", None}
+
+    def test_a_participant_is_on_one_side(self, listing: DatasetListing) -> None:
+        """No person is trained on and tested with."""
+        sides: dict[str, set[str | None]] = {}
+        for recording in listing.recordings:
+            sides.setdefault(recording.participant, set()).add(recording.split)
+        assert all(len(side) == 1 for side in sides.values())
+
+    def test_asked_again_it_gives_the_same(self, made: Dataset, listing: DatasetListing, folder: Path) -> None:
+        """What it made is used again, not made again."""
+        made_at = {recording.id: recording.video.stat().st_mtime_ns for recording in listing.recordings}
+        again = made.recordings(folder, QuietProgress())
+        assert list(again.recordings) == list(listing.recordings)
+        assert {recording.id: recording.video.stat().st_mtime_ns for recording in again.recordings} == made_at
+
+
+class AnalyzerSuite(ComponentSuite):
+    """Checks of an analyzer on a small synthetic run."""
+
+    scheme: str = "mediapipe_478"
+
+    def view(self, **options: Any) -> Any:
+        """Return a synthetic run."""
+        registry = load_registry()
+        return run_view(registry.scheme(self.scheme), registry.create("objective", "regression"), **options)
+
+    @pytest.fixture
+    def analysis(self, made: Analyzer) -> Analysis:
+        """Return what the analyzer finds."""
+        return made.analyze(self.view())
+
+    def test_it_gives_tables_charts_and_sentences(self, analysis: Analysis) -> None:
+        """And at least one of them."""
+        import pandas as pd
+
+        assert analysis.tables or analysis.charts or analysis.notes
+        assert all(isinstance(table, pd.DataFrame) for table in analysis.tables.values())
+        assert all(isinstance(chart, Chart) for chart in analysis.charts)
+        assert all(isinstance(note, str) and note.strip() for note in analysis.notes)
+
+    def test_names_are_unique(self, analysis: Analysis) -> None:
+        """Charts become files by their names."""
+        names = [chart.name for chart in analysis.charts]
+        assert len(set(names)) == len(names)
+
+    def test_it_is_deterministic(self, made: Analyzer, analysis: Analysis) -> None:
+        """The same run gives the same tables."""
+        again = made.analyze(self.view())
+        assert analysis.tables.keys() == again.tables.keys()
+        for name, table in analysis.tables.items():
+            assert table.equals(again.tables[name])
+        assert list(again.notes) == list(analysis.notes)
+
+    def test_nothing_explained_is_a_stated_gap(self, made: Analyzer) -> None:
+        """An empty run gives a note, not an error."""
+        assert made.analyze(self.view(empty=True)).notes
+
+    def test_one_participant_is_enough_to_run(self, made: Analyzer) -> None:
+        """Intervals may be undefined, but the analysis is there."""
+        analysis = made.analyze(self.view(participants=1))
+        assert analysis.tables or analysis.notes

@@ -1,0 +1,1 @@
+"""Splitting participants, training with Lightning, checkpoints, predictions and metrics."""

@@ -1,0 +1,253 @@
+"""A published network: a folder with ``model.safetensors`` and ``checkpoint.json``; never a pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from mien.config.run_config import RunConfig, dump
+from mien.config.settings import PoolingSettings, WindowSettings
+from mien.errors import ModelError
+from mien.interfaces import Backbone, Component, Cropper, Detector, ExplainedModel, LabelScale, Objective
+from mien.registry import Registry
+
+_log = logging.getLogger(__name__)
+
+WEIGHTS_FILE = "model.safetensors"
+ABOUT_FILE = "checkpoint.json"
+FORMAT = 1
+NOTICE = "For research use. The network's output and its explanation are not a diagnosis."
+_PARTS = ("detector", "cropper", "backbone", "objective")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained network with all that is needed to use it on a new video.
+
+    Attributes
+    ----------
+    module : nn.Module
+        On the CPU, in evaluation mode.
+    scale : LabelScale
+    detector, cropper, backbone, objective : components
+    windows : WindowSettings
+    pooling : PoolingSettings
+    seed : int
+    about : mapping
+        What ``checkpoint.json`` holds: training metrics, provenance, hash.
+    """
+
+    module: nn.Module
+    scale: LabelScale
+    detector: Detector
+    cropper: Cropper
+    backbone: Backbone
+    objective: Objective
+    windows: WindowSettings
+    pooling: PoolingSettings
+    seed: int
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the weights' file."""
+        return str(self.about["sha256"])
+
+    def explained_model(self) -> ExplainedModel:
+        """Return the network as attribution methods want it."""
+        return explained_model(self.backbone, self.module)
+
+
+def explained_model(backbone: Backbone, module: nn.Module) -> ExplainedModel:
+    """Return a network with what its backbone says of it."""
+    return ExplainedModel(
+        module=module,
+        stages=backbone.stages(module),
+        lrp_canonizers=backbone.lrp_canonizers,
+        lacks=backbone.lacks,
+        name=f"the backbone '{backbone.use}'",
+    )
+
+
+def save_checkpoint(
+    folder: Path,
+    config: RunConfig,
+    module: nn.Module,
+    scale: LabelScale,
+    *,
+    training: Mapping[str, Any] | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write the network into ``folder`` and return the folder.
+
+    Parameters
+    ----------
+    training : mapping, optional
+        Figures of the training, ready for JSON; NaN is written as null.
+    provenance : mapping, optional
+        Where it comes from (versions, the run, hashes of pretrained weights), ready for JSON.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    # Tied weights share memory, which safetensors refuses; a clone each is loaded back into both places.
+    state = {name: value.detach().cpu().contiguous().clone() for name, value in module.state_dict().items()}
+    weights = folder / (WEIGHTS_FILE + ".part")
+    save_file(state, weights, metadata={"format": "pt"})
+    about = {
+        "format": FORMAT,
+        "notice": NOTICE,
+        "sha256": _sha256(weights),
+        "config": {name: dump(getattr(config, name)) for name in (*_PARTS, "windows", "pooling")},
+        "components": {name: getattr(config, name).provenance() for name in _PARTS},
+        "scale": scale.model_dump(),
+        "seed": config.seed,
+        "training": _finite(dict(training or {})),
+        "provenance": dict(provenance or {}),
+    }
+    text = folder / (ABOUT_FILE + ".part")
+    text.write_text(json.dumps(about, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    weights.replace(folder / WEIGHTS_FILE)
+    text.replace(folder / ABOUT_FILE)
+    return folder
+
+
+def load_checkpoint(path: Path, registry: Registry) -> Checkpoint:
+    """Return the network that `save_checkpoint` wrote; pretrained weights are not fetched.
+
+    Parameters
+    ----------
+    path : Path
+        The folder, or either file in it.
+    registry : Registry
+        Makes the components again.
+
+    Raises
+    ------
+    ModelError
+        When a file is missing, damaged or of another format, or when the weights do not fit the network.
+    ConfigError, PluginError
+        When a component is not installed.
+    """
+    folder = path if path.is_dir() else path.parent
+    about = _read_about(folder, path)
+    weights = folder / WEIGHTS_FILE
+    if not weights.is_file():
+        raise ModelError(f"The checkpoint has no {WEIGHTS_FILE}.", where=str(folder))
+    if _sha256(weights) != about["sha256"]:
+        raise ModelError(
+            f"{WEIGHTS_FILE} is not the file that {ABOUT_FILE} describes: its SHA-256 differs.",
+            where=str(folder),
+            hint="The checkpoint is damaged or was changed; get it again.",
+        )
+    parts = _make_parts(about, folder, registry)
+    module = parts["backbone"].architecture(parts["objective"].outputs)
+    load_weights(module, load_file(weights), where=str(weights))
+    return Checkpoint(
+        module=module.eval(),
+        scale=LabelScale.model_validate(about["scale"]),
+        windows=WindowSettings.model_validate(about["config"]["windows"]),
+        pooling=PoolingSettings.model_validate(about["config"]["pooling"]),
+        seed=int(about["seed"]),
+        about=about,
+        **parts,
+    )
+
+
+def load_weights(module: nn.Module, state: Mapping[str, Tensor], *, where: str) -> None:
+    """Load a state dict, or raise `ModelError` that names what does not fit first."""
+    own = module.state_dict()
+    for name, value in own.items():
+        if name not in state:
+            raise _misfit(f"the network has '{name}', the file has not", where)
+        if value.shape != state[name].shape:
+            raise _misfit(
+                f"'{name}' is {tuple(value.shape)} in the network and {tuple(state[name].shape)} in the file", where
+            )
+    extra = sorted(state.keys() - own.keys())
+    if extra:
+        raise _misfit(f"the file has '{extra[0]}', the network has not", where)
+    module.load_state_dict(dict(state), strict=True)
+
+
+def _misfit(what: str, where: str) -> ModelError:
+    return ModelError(
+        f"The weights are of another architecture: {what}.",
+        where=where,
+        hint="Use the backbone, and the version of its plugin, that the network was trained with.",
+    )
+
+
+def _read_about(folder: Path, path: Path) -> dict[str, Any]:
+    file = folder / ABOUT_FILE
+    try:
+        about = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"There is no checkpoint: {ABOUT_FILE} is missing.",
+            where=str(path),
+            hint="Name the folder 'checkpoint' that a run wrote.",
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ModelError(f"The checkpoint cannot be read: {error}.", where=str(file)) from error
+    known = about.get("format") if isinstance(about, dict) else None
+    if known != FORMAT:
+        raise ModelError(
+            f"The checkpoint has the format {known!r}; this mien reads {FORMAT}.",
+            where=str(file),
+            hint="It was made by another version of mien, or is no checkpoint of mien's.",
+        )
+    missing = sorted({"sha256", "config", "scale", "seed"} - about.keys())
+    missing = missing or sorted({*_PARTS, "windows", "pooling"} - about["config"].keys())
+    if missing:
+        raise ModelError(f"The checkpoint lacks '{missing[0]}'.", where=str(file))
+    return dict(about)
+
+
+def _make_parts(about: Mapping[str, Any], folder: Path, registry: Registry) -> dict[str, Any]:
+    parts: dict[str, Any] = {}
+    for kind in _PARTS:
+        fields = dict(about["config"][kind])
+        use = str(fields.pop("use"))
+        try:
+            parts[kind] = registry.create(kind, use, fields)
+        except ValidationError as error:
+            raise ModelError(
+                f"The installed {kind} '{use}' does not take the checkpoint's fields: {error}", where=str(folder)
+            ) from error
+        _compare_versions(kind, parts[kind], about.get("components", {}).get(kind, {}))
+    return parts
+
+
+def _compare_versions(kind: str, component: Component, made_with: Mapping[str, Any]) -> None:
+    before = made_with.get("version", component.version)
+    if before != component.version:
+        _log.warning(
+            "The network was trained with version %s of the %s '%s'; installed is version %s, which may give other "
+            "results.",
+            before,
+            kind,
+            component.use,
+            component.version,
+        )
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,233 @@
+"""Writes the generated pages of ``docs/reference`` from the program itself; ``--check`` only compares.
+
+Run by ``make docs`` and, with ``--check``, by ``make check``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from typer.main import get_command
+
+from mien.cli.app import app
+from mien.cli.describe import describe, fields, listing
+from mien.config.run_config import NAMED_PART_KINDS, PART_KINDS
+from mien.config.schema import run_schema
+from mien.errors import PluginError
+from mien.registry import KINDS, Entry, Registry, load_registry
+from mien.tables import TABLES, Table
+
+FOLDER = Path(__file__).parent / "reference"
+NOTE = "<!-- Written by docs/generate.py; do not edit. -->\n"
+
+
+def pages(registry: Registry) -> dict[str, str]:
+    """Return the generated pages by file name."""
+    return {
+        "cli.md": page("Command line", cli()),
+        "plugins.md": page("Built-in components", catalogue(registry)),
+        "config.md": page("Configuration", configuration(registry)),
+        "tables.md": page("Tables", tables()),
+    }
+
+
+def page(title: str, lines: Iterator[str]) -> str:
+    """Return a page of Markdown."""
+    return f"{NOTE}\n# {title}\n\n" + "\n".join(lines).rstrip() + "\n"
+
+
+def row(*cells: Any) -> str:
+    """Return a row of a Markdown table."""
+    return "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+
+def head(*cells: str) -> str:
+    """Return the first two rows of a Markdown table."""
+    return row(*cells) + "\n" + row(*("---" for _ in cells))
+
+
+def cli() -> Iterator[str]:
+    """Yield the reference of every command."""
+    yield "Exit codes: 0 all well; 1 some recordings were set aside; 2 wrong usage or configuration;"
+    yield "130 interrupted.\n"
+    yield from command("mien", get_command(app))
+
+
+def command(path: str, node: Any) -> Iterator[str]:
+    """Yield the reference of a command and of those below it."""
+    children = getattr(node, "commands", {})
+    if not children:
+        yield from leaf(path, node)
+    for name, child in children.items():
+        yield from command(f"{path} {name}", child)
+
+
+def leaf(path: str, node: Any) -> Iterator[str]:
+    """Yield the reference of one command."""
+    shown = [parameter for parameter in node.params if not getattr(parameter, "hidden", False)]
+    arguments = [parameter for parameter in shown if parameter.param_type_name == "argument"]
+    usage = " ".join([path, *(argument_text(argument) for argument in arguments), "[OPTIONS]"])
+    yield f"## {path}\n"
+    yield f"```\n{usage}\n```\n"
+    yield f"{node.help}\n"
+    yield head("Argument or option", "Default", "Meaning")
+    for parameter in shown:
+        yield parameter_row(parameter, arguments)
+    yield ""
+
+
+def argument_text(argument: Any) -> str:
+    """Return an argument as a usage line shows it."""
+    name = argument.metavar or argument.name.upper().rstrip("_")
+    name += "..." if argument.nargs == -1 else ""
+    return name if argument.required else f"[{name}]"
+
+
+def parameter_row(parameter: Any, arguments: list[Any]) -> str:
+    """Return the row of an argument or an option."""
+    if parameter in arguments:
+        name = argument_text(parameter)
+    else:
+        value = f" {parameter.metavar}" if parameter.metavar else ""
+        name = ", ".join(parameter.opts) + value
+    default = "required" if parameter.required else parameter.default
+    shown = "" if default in (None, False, 0, ()) else getattr(default, "value", default)
+    return row(f"`{name}`", shown, parameter.help or "")
+
+
+def catalogue(registry: Registry) -> Iterator[str]:
+    """Yield every registered component, by kind."""
+    for kind in KINDS.values():
+        yield f"## {kind.id}\n"
+        yield f"{kind.takes.replace('->', '→')}\n"
+        for entry in registry.entries(kind.id):
+            yield from component(entry, registry)
+
+
+def component(entry: Entry, registry: Registry) -> Iterator[str]:
+    """Yield one component."""
+    yield f"### `{entry.id}` {{ #{entry.kind}-{entry.id} }}\n"
+    try:
+        described = describe(entry, registry)
+    except PluginError as error:
+        yield f"{listing(entry)['help']}: not importable here ({error.message}).\n"
+        return
+    yield documentation(described["documentation"] or entry.help) + "\n"
+    if entry.extra:
+        yield f"Needs {', '.join(entry.requires)}: `pip install 'mien[{entry.extra}]'`.\n"
+    for name, value in described["facts"].items():
+        yield f"- {name.replace('_', ' ')}: {value_text(value)}"
+    yield ""
+    if described["fields"]:
+        yield from field_table(described["fields"])
+
+
+def documentation(text: str) -> str:
+    """Return a docstring up to its first section, as Markdown."""
+    paragraphs: list[str] = []
+    for paragraph in text.split("\n\n"):
+        lines = paragraph.splitlines()
+        if len(lines) > 1 and set(lines[1].strip()) == {"-"}:
+            break
+        paragraphs.append(paragraph.replace("``", "`"))
+    return "\n\n".join(paragraphs)
+
+
+def value_text(value: Any) -> str:
+    """Return a fact or a default in words."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item}" for key, item in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "none"
+    return {"None": "none", "True": "true", "False": "false"}.get(str(value), str(value))
+
+
+def field_table(described: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield the table of a component's fields."""
+    yield head("Field", "Type", "Default", "Meaning")
+    for field in described:
+        default = "required" if field["required"] else value_text(field["default"])
+        yield row(f"`{field['name']}`", field["type"], default, field["description"])
+    yield ""
+
+
+def configuration(registry: Registry) -> Iterator[str]:
+    """Yield the sections of a configuration."""
+    schema = run_schema(registry)
+    yield "One YAML file configures a run. `mien config check FILE` checks it; `mien config schema` prints its"
+    yield "JSON Schema."
+    yield "Relative paths are relative to the file.\n"
+    yield head("Key", "Holds")
+    for key, kind in {**PART_KINDS, **NAMED_PART_KINDS}.items():
+        one = "components by names of yours; each" if key in NAMED_PART_KINDS else "a component:"
+        yield row(f"`{key}`", f"{one} `use: <id>` of [{kind}](plugins.md#{kind}) and its fields")
+    for key, value in schema["properties"].items():
+        if key not in PART_KINDS and key not in NAMED_PART_KINDS:
+            section = f"the section [`{key}`](#{key})" if "$ref" in value else value.get("description", "")
+            yield row(f"`{key}`", section)
+    yield ""
+    yield from sections(schema)
+
+
+def sections(schema: dict[str, Any]) -> Iterator[str]:
+    """Yield the sections that are not components, those inside others included."""
+    waiting = [(key, value["$ref"]) for key, value in schema["properties"].items() if "$ref" in value]
+    while waiting:
+        key, reference = waiting.pop(0)
+        definition = schema["$defs"][reference.rpartition("/")[2]]
+        if "properties" not in definition:
+            continue
+        yield f"## `{key}`\n"
+        yield f"{definition.get('description', '')}\n"
+        nested = {name: value["$ref"] for name, value in definition["properties"].items() if "$ref" in value}
+        plain = [field for field in fields({**schema, **definition}) if field["name"] not in nested]
+        yield from field_table([field for field in plain if f"{key}.{field['name']}" not in NAMED_PART_KINDS])
+        waiting += [(f"{key}.{name}", value) for name, value in nested.items()]
+
+
+def tables() -> Iterator[str]:
+    """Yield the result tables."""
+    yield "A run writes `tables/<name>.parquet`. JSON Schemas of their rows are in `schemas/tables/`."
+    yield "Analyzers add tables of their own, described in the report.\n"
+    for table in TABLES.values():
+        yield from one_table(table)
+
+
+def one_table(table: Table) -> Iterator[str]:
+    """Yield the columns of a table."""
+    yield f"## {table.name}\n"
+    yield f"One row: {table.row[0].lower()}{table.row[1:]}\n"
+    yield head("Column", "Type", "Unit", "Meaning")
+    for column in table.columns:
+        kind = column.type + (", may be absent" if column.nullable else "")
+        allowed = f" One of {', '.join(column.allowed)}." if column.allowed else ""
+        yield row(f"`{column.name}`", kind, column.unit, column.description + allowed)
+    yield ""
+
+
+def main() -> int:
+    """Write or compare the pages."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="only compare")
+    check = parser.parse_args().check
+    outdated = []
+    for name, text in pages(load_registry()).items():
+        path = FOLDER / name
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        outdated.append(name)
+        if not check:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    if check and outdated:
+        sys.stderr.write(f"docs/reference: not up to date: {', '.join(outdated)}; run 'make docs'\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""DeepLift, by captum."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
+
+from mien.interfaces.attribution import Completeness, ExplainedModel
+from mien.types import ClipBatch, Explanation
+from mien_plugins.attribution.baselines import BaselineMethod
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class DeepLift(BaselineMethod):
+    """Multipliers of activation differences between clip and baseline (the rescale rule), by captum.
+
+    Every activation must be a module of its own that is used once; the completeness gap is measured and shows
+    where that does not hold.
+    """
+
+    completeness: ClassVar[Completeness] = "approximate"
+    needs: ClassVar[tuple[str, ...]] = ("gradient", "relu_modules")
+    citation: ClassVar[str] = (
+        "Shrikumar, Greenside, Kundaje: Learning Important Features Through Propagating Activation Differences, "
+        "ICML 2017"
+    )
+
+    def attribute(
+        self, model: ExplainedModel, batch: ClipBatch, target: Callable[[Tensor], Tensor]
+    ) -> Explanation:
+        """Return relevance and its gap; clips pass one by one, each beside its baseline."""
+        import torch
+
+        from mien.attribution import forward, one_by_one, untouched
+
+        inputs, baselines = one_by_one(batch.inputs), one_by_one(self.baseline_of(batch))
+        with untouched(model.module):
+            with torch.no_grad():
+                output = torch.cat([forward(model, clip, target) for clip in inputs])
+                baseline_output = torch.cat([forward(model, clip, target) for clip in baselines])
+            with torch.enable_grad():
+                relevance = torch.cat(
+                    [
+                        _multiplied(model, clip, baseline, target)
+                        for clip, baseline in zip(inputs, baselines, strict=True)
+                    ]
+                )
+        total = relevance.double().flatten(1).sum(1)
+        gap = total - (output.double() - baseline_output.double())
+        return Explanation(relevance, output, baseline_output, gap.to(output))
+
+
+def _multiplied(
+    model: ExplainedModel, clip: Tensor, baseline: Tensor, target: Callable[[Tensor], Tensor]
+) -> Tensor:
+    from captum.attr import DeepLift as CaptumDeepLift
+    from torch import nn
+
+    class Targeted(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.explained = model.module
+
+        def forward(self, clips: Tensor) -> Tensor:
+            return target(self.explained(clips))
+
+    with warnings.catch_warnings():
+        # captum tells that it sets hooks; the network is put back by `untouched`.
+        warnings.filterwarnings("ignore", message="Setting forward, backward hooks")
+        found: Tensor = CaptumDeepLift(Targeted()).attribute(clip.clone().requires_grad_(), baselines=baseline)
+    return found.detach()

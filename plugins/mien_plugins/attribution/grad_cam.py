@@ -1,0 +1,126 @@
+"""Grad-CAM on video."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from mien.errors import ModelError, nearest
+from mien.interfaces import AttributionMethod
+from mien.interfaces.attribution import ExplainedModel
+from mien.types import ClipBatch, Explanation
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class GradCam(AttributionMethod):
+    """The channels of a convolutional layer, weighed by their mean gradient over space and time.
+
+    The map is upsampled trilinearly to the clip and shared evenly among its channels.  It is as coarse as the
+    layer: a network that halves time three times leaves two bins of 16 frames.  The paper cuts negative values
+    (``relu``), since it asks for evidence for a class; a score has evidence against, so they are kept by default.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("gradient", "convolutional_stages")
+    citation: ClassVar[str] = "Selvaraju et al.: Grad-CAM, ICCV 2017"
+
+    layer: str | None = Field(
+        None, description="A stage of the backbone, or a path to a submodule; none: the last convolutional stage."
+    )
+    relu: bool = Field(False, description="Cut negative values, as the paper does.")
+
+    def check(self, model: ExplainedModel) -> None:
+        """Raise `ModelError` when there is no layer to look at."""
+        super().check(model)
+        self._candidates(model)
+
+    def attribute(
+        self, model: ExplainedModel, batch: ClipBatch, target: Callable[[Tensor], Tensor]
+    ) -> Explanation:
+        """Return the upsampled map; clips pass one by one."""
+        import torch
+
+        from mien.attribution import one_by_one, untouched
+
+        if batch.layout != "video":
+            raise ModelError("Grad-CAM explains video clips only, not landmarks.", hint="Choose another method.")
+        candidates = self._candidates(model)
+        with untouched(model.module), torch.enable_grad():
+            maps = [self._map(model, candidates, clip, target) for clip in one_by_one(batch.inputs)]
+        relevance = torch.cat([found for found, _ in maps])
+        shared = relevance / batch.inputs.shape[1]
+        return Explanation(shared.expand_as(batch.inputs).contiguous(), torch.cat([output for _, output in maps]))
+
+    def _candidates(self, model: ExplainedModel) -> Mapping[str, nn.Module]:
+        if self.layer is None:
+            if not model.stages:
+                raise ModelError(
+                    f"No stages are known of {model.name}.",
+                    where="layer",
+                    hint=f"Name a submodule: {', '.join(name for name, _ in model.module.named_children())}.",
+                )
+            return model.stages
+        if self.layer in model.stages:
+            return {self.layer: model.stages[self.layer]}
+        known = dict(model.module.named_modules())
+        if self.layer not in known:
+            raise ModelError(
+                f"There is no layer '{self.layer}'.", where="layer", hint=nearest(self.layer, {*known, *model.stages})
+            )
+        return {self.layer: known[self.layer]}
+
+    def _map(
+        self,
+        model: ExplainedModel,
+        candidates: Mapping[str, nn.Module],
+        clip: Tensor,
+        target: Callable[[Tensor], Tensor],
+    ) -> tuple[Tensor, Tensor]:
+        import torch
+        from torch.nn import functional
+
+        from mien.attribution import forward
+
+        with _recorded(candidates) as features:
+            output = forward(model, clip.clone().requires_grad_(), target)
+        volumes = [feature for feature in features.values() if feature.ndim == 5]
+        if not volumes:
+            raise ModelError(
+                "No chosen layer has an output of shape (B, C, T, H, W).",
+                where="layer",
+                hint=f"Outputs: { {name: tuple(feature.shape) for name, feature in features.items()} }.",
+            )
+        # A mean over all of space and time has no map; it is taken only where it was asked for by name.
+        volume = next((each for each in reversed(volumes) if each[0, 0].numel() > 1), volumes[-1])
+        gradient = torch.autograd.grad(output.sum(), volume)[0]
+        weights = gradient.mean((2, 3, 4), keepdim=True)
+        found = (weights * volume.detach()).sum(1, keepdim=True)
+        found = found.relu() if self.relu else found
+        size = tuple(clip.shape[2:])
+        return functional.interpolate(found, size, mode="trilinear", align_corners=False), output.detach()
+
+
+@contextmanager
+def _recorded(layers: Mapping[str, nn.Module]) -> Iterator[dict[str, Tensor]]:
+    """Collect the outputs of the layers during the next forward pass, in the order in which they come."""
+    features: dict[str, Tensor] = {}
+
+    def record(name: str) -> Callable[[Any, Any, Any], Any]:
+        def hook(module: nn.Module, inputs: Any, output: Any) -> Any:
+            if not hasattr(output, "clone"):
+                return None
+            features[name] = output
+            return output.clone()  # the next module may work in place
+
+        return hook
+
+    handles = [layer.register_forward_hook(record(name)) for name, layer in layers.items()]
+    try:
+        yield features
+    finally:
+        for handle in handles:
+            handle.remove()

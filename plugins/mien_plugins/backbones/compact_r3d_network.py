@@ -1,0 +1,73 @@
+"""The network of `compact_r3d`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3x3 convolutions and a shortcut; every activation is a module of its own."""
+
+    def __init__(self, inputs: int, outputs: int, stride: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv3d(inputs, outputs, 3, stride, 1, bias=False)
+        self.norm1 = nn.BatchNorm3d(outputs)
+        self.relu1 = nn.ReLU()
+        self.conv2 = nn.Conv3d(outputs, outputs, 3, 1, 1, bias=False)
+        self.norm2 = nn.BatchNorm3d(outputs)
+        self.shortcut = nn.Sequential()
+        if inputs != outputs or stride != (1, 1, 1):
+            self.shortcut.append(nn.Conv3d(inputs, outputs, 1, stride, bias=False))
+            self.shortcut.append(nn.BatchNorm3d(outputs))
+        self.relu2 = nn.ReLU()
+
+    def main(self, clips: Tensor) -> Tensor:
+        """Return the branch beside the shortcut."""
+        hidden = self.relu1(self.norm1(self.conv1(clips)))
+        result: Tensor = self.norm2(self.conv2(hidden))
+        return result
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Return ``(B, outputs, T', H', W')``."""
+        result: Tensor = self.relu2(self.main(clips) + self.shortcut(clips))
+        return result
+
+
+class CompactR3DNetwork(nn.Module):
+    """A stem, one residual block a stage, the mean over space and time, and a linear head."""
+
+    def __init__(self, widths: Sequence[int], outputs: int) -> None:
+        super().__init__()
+        first = widths[0]
+        self.stem = nn.Sequential(
+            nn.Conv3d(3, first, (3, 5, 5), (1, 2, 2), (1, 2, 2), bias=False), nn.BatchNorm3d(first), nn.ReLU()
+        )
+        self.stages = nn.ModuleDict()
+        before = first
+        for number, width in enumerate(widths, start=1):
+            self.stages[f"stage{number}"] = ResidualBlock(before, width, _stride(number))
+            before = width
+        self.pool = nn.AdaptiveAvgPool3d(1)
+        self.head = nn.Linear(before, outputs)
+        _initialise(self)
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Return ``(B, outputs)`` of clips ``(B, 3, T, H, W)``."""
+        hidden = self.stem(clips)
+        for stage in self.stages.values():
+            hidden = stage(hidden)
+        result: Tensor = self.head(self.pool(hidden).flatten(1))
+        return result
+
+
+def _stride(number: int) -> tuple[int, int, int]:
+    # Time is halved late: Grad-CAM and the features keep a quarter of the frames.
+    return (1 if number < 3 else 2, 2, 2) if number > 1 else (1, 1, 1)
+
+
+def _initialise(network: nn.Module) -> None:
+    for module in network.modules():
+        if isinstance(module, nn.Conv3d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

