@@ -80,7 +80,13 @@ def write_track(folder: Path, frames: int, lost: Sequence[int] = (), rate: float
     landmarks[list(lost)], confidence[list(lost)] = np.nan, 0
     boxes, faces = np.zeros((frames, 4), np.float32), np.ones(frames, np.int32)
     times = np.arange(frames) / rate
-    arrays = {"times": times, "boxes": boxes, "confidence": confidence, "landmarks": landmarks.astype(np.float32), "faces": faces}
+    arrays = {
+        "times": times,
+        "boxes": boxes,
+        "confidence": confidence,
+        "landmarks": landmarks.astype(np.float32),
+        "faces": faces,
+    }
     for name, values in arrays.items():
         np.save(folder / f"{name}.npy", values)
     about = {
@@ -104,7 +110,12 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def prepare(
-    folder: Path, video: Path, name: str = "r", label: float | None = 3.5, lost: Sequence[int] = (), cropper: Cropper | None = None
+    folder: Path,
+    video: Path,
+    name: str = "r",
+    label: float | None = 3.5,
+    lost: Sequence[int] = (),
+    cropper: Cropper | None = None,
 ) -> PreparedRecording:
     recording = Recording(name, f"person of {name}", video, label)
     write_track(folder / name / "track", 40, lost)
@@ -192,6 +203,7 @@ def test_a_lost_frame_shows_its_neighbour_with_its_regions(tmp_path: Path, video
     np.testing.assert_array_equal(batch.valid[0], np.isin(np.arange(8), [2, 3], invert=True))
     np.testing.assert_allclose(batch.inputs[0, 1, :, 0, 0] * 255, shown, atol=1e-4)
     np.testing.assert_array_equal(batch.regions[0, :, 0, 0], shown)
+    np.testing.assert_allclose(batch.times[0], np.arange(8) / 25)
 
 
 def test_landmarks(tmp_path: Path, video: Path) -> None:

@@ -162,7 +162,11 @@ def test_regions_without_a_face_bit_are_a_users_own() -> None:
 
 def hand_rows() -> pd.DataFrame:
     """Return two windows of p0 and one of p1: absolute relevance and area of mouth, rest of the face, background."""
-    sums = {("p0", 0): [(6, 10), (2, 30), (2, 60)], ("p0", 1): [(3, 10), (3, 40), (4, 50)], ("p1", 0): [(0, 0), (0, 50), (0, 50)]}
+    sums = {
+        ("p0", 0): [(6, 10), (2, 30), (2, 60)],
+        ("p0", 1): [(3, 10), (3, 40), (4, 50)],
+        ("p1", 0): [(0, 0), (0, 50), (0, 50)],
+    }
     rows = []
     for (participant, window), values in sums.items():
         regions = [*zip(("mouth", "elsewhere_face", "background"), values, strict=True)]

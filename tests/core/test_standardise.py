@@ -36,6 +36,14 @@ def test_a_constant_channel_becomes_zero(level: int) -> None:
     assert found[:, 0].std() == pytest.approx(1, abs=1e-4)
 
 
+def test_a_landmark_coordinate_that_stands_still_becomes_zero() -> None:
+    points = torch.full((1, 7, 13, 2), 123.456)
+    points[..., 0] += torch.arange(13)
+    found = standardise(points, InputSpec(layout="landmarks"))
+    assert (found[..., 1] == 0).all()
+    assert found[..., 0].std(correction=0) == pytest.approx(1)
+
+
 def test_fixed_and_none() -> None:
     data = pixels(2, 3, 4, 5, 3)
     values = np.moveaxis(data.numpy() / 255, -1, 1)

@@ -222,7 +222,7 @@ def test_batches_are_whole_and_standardised() -> None:
     clips = TrainingClips(source, ["r00", "r01", "r02"], 0, AugmentSettings())  # type: ignore[arg-type]
     batches = list(training_batches(clips, 5, 0))
     assert [tuple(inputs.shape) for inputs, _ in batches] == [(5, 3, 4, 8, 8)] * 2
-    assert all(inputs.dtype == torch.float32 and 0 <= inputs.min() and inputs.max() <= 1 for inputs, _ in batches)
+    assert all(inputs.dtype == torch.float32 and inputs.min() >= 0 and inputs.max() <= 1 for inputs, _ in batches)
     assert [len(labels) for _, labels in training_batches(clips, 50, 0)] == [12]
 
 
@@ -389,8 +389,8 @@ def test_progress_counts_all_steps_after_an_interruption(tmp_path: Path) -> None
             counted.append(amount)
 
     source, config = Source(8), _config()
-    with pytest.raises(OSError):
-        _train(config, source, _splits(source), tmp_path, [_stop_after(1, OSError())])
+    with pytest.raises(OSError, match="pulled the plug"):
+        _train(config, source, _splits(source), tmp_path, [_stop_after(1, OSError("pulled the plug"))])
     train(config, source, _splits(source), tmp_path, Bar(), "cpu")  # type: ignore[arg-type]
     assert counted == [8] + [1] * 8
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -57,6 +59,12 @@ def test_common_rate(source: float, rate: float, expected: list[list[int]]) -> N
     assert frames_of(count, WindowSettings(frames=4, rate=rate), source)[:1] == expected
 
 
+def test_ties_go_to_the_earlier_frame_whatever_the_rounding() -> None:
+    times = 7.3 + np.arange(500) / 30
+    windows = plan_windows(times, np.ones(500, bool), WindowSettings(frames=998, rate=60))
+    np.testing.assert_array_equal(windows[0].frames, np.arange(998) // 2)
+
+
 def test_rate_counts_ticks_not_frames() -> None:
     # Two seconds at 50 Hz are 21 ticks of 10 Hz: four windows of 5.
     assert len(frames_of(101, WindowSettings(frames=5, rate=10, overlap=0), 50)) == 4
@@ -105,9 +113,7 @@ def test_windows_with_too_few_faces_are_left_out_and_the_rest_numbered_on() -> N
         (WindowSettings(frames=4, rate=5), ["10 frames", "2 at 5 per second", "needs 4"]),
     ],
 )
-def test_too_short_a_recording_says_how_many_frames_are_needed(
-    settings: WindowSettings, numbers: list[str]
-) -> None:
+def test_too_short_a_recording_says_how_many_frames_are_needed(settings: WindowSettings, numbers: list[str]) -> None:
     with pytest.raises(DataError) as caught:
         plan_windows(np.arange(10) / 25, np.ones(10, bool), settings)
     for number in numbers:
@@ -116,12 +122,10 @@ def test_too_short_a_recording_says_how_many_frames_are_needed(
 
 @pytest.mark.parametrize("draw", [False, True])
 def test_without_a_usable_window_the_error_counts_the_faces(draw: bool) -> None:
-    times, valid, settings = np.arange(10) / 25, np.arange(10) % 2 == 0, WindowSettings(frames=4)
+    arguments = np.arange(10) / 25, np.arange(10) % 2 == 0, WindowSettings(frames=4)
+    cut = partial(random_window, rng=np.random.default_rng(0)) if draw else plan_windows
     with pytest.raises(DataError, match="Only 5 of 10 frames"):
-        if draw:
-            random_window(times, valid, settings, np.random.default_rng(0))
-        else:
-            plan_windows(times, valid, settings)
+        cut(*arguments)
 
 
 def test_random_windows_begin_at_every_usable_frame_equally_often() -> None:

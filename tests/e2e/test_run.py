@@ -25,7 +25,7 @@ dataset: {use: manifest, file: videos.csv}
 detector: mediapipe
 cropper: {use: face, height: 32, width: 32}
 windows: {frames: 4, dilation: 2, overlap: 0.5}
-backbone: {use: compact_r3d, widths: [4, 8], frames: 4, height: 32, width: 32}
+backbone: {use: compact_r3d, widths: [4, 8], frames: 4, size: 32}
 objective: {use: regression, name: planted score, minimum: 0, maximum: 63}
 training: {epochs: 2, batch: 4}
 explain:

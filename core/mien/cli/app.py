@@ -41,6 +41,7 @@ class _Guarded(TyperGroup):
 def _reader_left() -> bool:
     """Whether nobody reads standard output any more; it is then closed, so that leaving is silent."""
     try:
+        sys.stdout.write("\n")  # the failed write may have left nothing to flush
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -66,9 +67,7 @@ def _print_version(wanted: bool) -> None:
 def _root(
     version: Annotated[
         bool,
-        typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version and leave."
-        ),
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave."),
     ] = False,
 ) -> None:
     """Train video networks on faces, and explain what in the face, when, and how surely drove a decision."""

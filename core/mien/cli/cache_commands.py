@@ -30,9 +30,7 @@ def parse_size(text: str) -> int:
     """Return the bytes that a text such as ``20GB`` means."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", text.strip(), re.IGNORECASE)
     if not found:
-        raise ConfigError(
-            f"'{text}' is not a size.", where="--max-size", hint="Write, for example, 500MB or 20GB."
-        )
+        raise ConfigError(f"'{text}' is not a size.", where="--max-size", hint="Write, for example, 500MB or 20GB.")
     return round(float(found.group(1)) * _UNITS[found.group(2).upper()])
 
 
@@ -72,9 +70,7 @@ def prune(
 ) -> None:
     """Remove stored results; a later run makes again what it needs."""
     if older_than is None and max_size is None:
-        raise ConfigError(
-            "Nothing says what to remove.", hint="Give --older-than DAYS, --max-size SIZE, or both."
-        )
+        raise ConfigError("Nothing says what to remove.", hint="Give --older-than DAYS, --max-size SIZE, or both.")
     limit = None if max_size is None else parse_size(max_size)
     removed = open_store(store).prune(older_than_days=older_than, max_bytes=limit)
     freed = sum(entry.size for entry in removed)

@@ -35,6 +35,7 @@ def examine(registry: Registry, store: Store) -> Facts:
         "devices": attempt(devices),
         "store": disk(store),
         "video": attempt(video),
+        "parquet": attempt(parquet),
     }
 
 
@@ -130,3 +131,10 @@ def video() -> Facts:
         return True
 
     return {"av": av.__version__, "h264_decoder": has("h264", "r"), "h264_encoder": has("libx264", "w")}
+
+
+def parquet() -> Facts:
+    """Return whether tables can be written; some versions of pyarrow and numpy do not go together."""
+    import pyarrow.parquet
+
+    return {"pyarrow": pyarrow.__version__}

@@ -62,14 +62,14 @@ def _machine(facts: dict[str, Any]) -> Iterator[Text]:
         yield _mark(False, f"torch: {devices['error']}")
     else:
         yield _mark(True, f"cpu, {devices['cpu_threads']} threads (torch {devices['torch']})")
-        yield _mark(
-            bool(devices["cuda"]), f"cuda: {', '.join(devices['cuda']) or 'none; networks run on the CPU'}"
-        )
+        yield _mark(bool(devices["cuda"]), f"cuda: {', '.join(devices['cuda']) or 'none; networks run on the CPU'}")
     if "error" in video:
         yield _mark(False, f"video: {video['error']}")
     else:
         yield _mark(video["h264_decoder"], f"reads H.264 (av {video['av']})")
         yield _mark(video["h264_encoder"], "writes H.264")
+    parquet = facts["parquet"]
+    yield _mark("error" not in parquet, f"writes tables (pyarrow {parquet.get('pyarrow', parquet.get('error'))})")
     yield _mark(store["writable"], f"store {store['folder']}, {size_text(store['free_bytes'])} free")
     names = ", ".join(f"{file['name']} ({size_text(file['bytes'])})" for file in weights["files"])
     yield _mark(bool(names), f"weights in {weights['folder']}: {names or 'none; the demo needs none'}")

@@ -45,9 +45,7 @@ def headlines(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _metrics(metrics: list[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    chosen = [
-        m for m in metrics if m["split"] == "test" and m["level"] == "participant" and m["value"] is not None
-    ]
+    chosen = [m for m in metrics if m["split"] == "test" and m["level"] == "participant" and m["value"] is not None]
     for metric in chosen[:_METRICS]:
         interval = ""
         if metric["low"] is not None and metric["high"] is not None:

@@ -28,14 +28,10 @@ class Faces(StrEnum):
     none = "none"
 
 
-Out = Annotated[
-    Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the results.", file_okay=False)
-]
+Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the results.", file_okay=False)]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY=VALUE", help="Change the configuration, e.g. training.epochs=5. Repeatable."
-    ),
+    typer.Option("--set", metavar="KEY=VALUE", help="Change the configuration, e.g. training.epochs=5. Repeatable."),
 ]
 Workers = Annotated[
     int, typer.Option(min=1, help="Processes that prepare recordings; the results do not depend on it.")

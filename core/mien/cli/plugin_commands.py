@@ -49,11 +49,7 @@ def _print_list(console: Console, found: list[dict[str, Any]]) -> None:
     for item in found:
         shown = item["kind"] if item["kind"] != kind else ""
         kind = item["kind"]
-        note = (
-            ""
-            if item["usable"]
-            else f"needs {', '.join(item['missing'])}: pip install 'mien[{item['extra']}]'"
-        )
+        note = "" if item["usable"] else f"needs {', '.join(item['missing'])}: pip install 'mien[{item['extra']}]'"
         if not item["usable"] and not item["extra"]:
             note = item["install"]
         table.add_row(
@@ -91,9 +87,7 @@ def show_plugin(
 def _print_component(console: Console, described: dict[str, Any]) -> None:
     from rich.text import Text
 
-    console.print(
-        Text.assemble((f"{described['kind']} {described['id']}", "bold"), f"  {described['distribution']}")
-    )
+    console.print(Text.assemble((f"{described['kind']} {described['id']}", "bold"), f"  {described['distribution']}"))
     console.print(Text(described["documentation"]))
     console.print()
     needs = f"Requires {', '.join(described['requires'])}. " if described["requires"] else ""

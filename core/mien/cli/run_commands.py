@@ -49,9 +49,7 @@ class _Session:
     verbose: int
     quiet: bool
 
-    def compute(
-        self, work: Callable[..., RunOutcome], *arguments: Any, registry: Registry, **named: Any
-    ) -> None:
+    def compute(self, work: Callable[..., RunOutcome], *arguments: Any, registry: Registry, **named: Any) -> None:
         """Call a function of the pipeline, say what came out, and leave with its exit code."""
         from mien.cli.headline import print_headline
         from mien.cli.progress import make_progress
@@ -143,9 +141,7 @@ def explain(
     out: Out,
     method: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME=ID", help="Explain with this method instead of the run's own. Repeatable."
-        ),
+        typer.Option(metavar="NAME=ID", help="Explain with this method instead of the run's own. Repeatable."),
     ] = None,
     faces: Annotated[Faces, typer.Option(help="Whose faces the report shows.")] = Faces.full,
     workers: Workers = 1,
@@ -194,9 +190,7 @@ def chosen_methods(given: Sequence[str], registry: Registry) -> dict[str, Any]:
         name, equals, use = text.partition("=")
         use = use if equals else name
         if not name or name in methods:
-            raise ConfigError(
-                "Each method needs a name of its own.", where=f"--method {text}", hint="--method NAME=ID"
-            )
+            raise ConfigError("Each method needs a name of its own.", where=f"--method {text}", hint="--method NAME=ID")
         registry.require("attribution", use)
         methods[name] = registry.create("attribution", use)
     return methods

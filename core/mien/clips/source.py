@@ -136,9 +136,7 @@ class ClipSource:
         with _Named(self.prepared(recording)):
             return random_window(*self.timeline(recording), self.windows_settings, rng)
 
-    def select(
-        self, per_recording: int | None = None, recordings: Iterable[str] | None = None
-    ) -> list[ClipKey]:
+    def select(self, per_recording: int | None = None, recordings: Iterable[str] | None = None) -> list[ClipKey]:
         """Return keys of windows spread evenly over each recording.
 
         Parameters
@@ -190,12 +188,8 @@ class ClipSource:
         """
         windows = [self.windows(key.recording)[key.window] for key in keys]
         parts = [self._part(key.recording, window) for key, window in zip(keys, windows, strict=True)]
-        data, transforms, regions = (
-            torch.from_numpy(np.stack(values)) for values in zip(*parts, strict=True)
-        )
-        times = [
-            self.timeline(key.recording)[0][window.frames] for key, window in zip(keys, windows, strict=True)
-        ]
+        data, transforms, regions = (torch.from_numpy(np.stack(values)) for values in zip(*parts, strict=True))
+        times = [self.timeline(key.recording)[0][window.frames] for key, window in zip(keys, windows, strict=True)]
         labels = [self.prepared(key.recording).recording.label for key in keys]
         return ClipBatch(
             inputs=standardise(data, self.spec),
@@ -233,9 +227,7 @@ def _rows(path: Path, numbers: npt.ArrayLike) -> npt.NDArray[Any]:
     runs = np.split(wanted, np.flatnonzero(np.diff(wanted) > 1) + 1)
     rows = np.concatenate([read_rows(path, int(run[0]), int(run[-1]) + 1) for run in runs])
     if len(rows) != len(wanted):
-        raise DataError(
-            f"It has no row {int(wanted[-1])}.", where=str(path), hint="Prepare the recording again."
-        )
+        raise DataError(f"It has no row {int(wanted[-1])}.", where=str(path), hint="Prepare the recording again.")
     chosen: npt.NDArray[Any] = rows[places]
     return chosen
 

@@ -71,9 +71,7 @@ def plan_windows(times: FloatArray, valid: BoolArray, settings: WindowSettings) 
     return [_window(index, frames, times, valid) for index, frames in enumerate(usable)]
 
 
-def random_window(
-    times: FloatArray, valid: BoolArray, settings: WindowSettings, rng: np.random.Generator
-) -> Window:
+def random_window(times: FloatArray, valid: BoolArray, settings: WindowSettings, rng: np.random.Generator) -> Window:
     """Return a window that begins at any frame (or tick of ``rate``), all usable ones equally likely.
 
     Exactly one number is drawn from ``rng``.  Parameters and errors are those of `plan_windows`.
@@ -97,9 +95,7 @@ def _sequence(times: FloatArray, settings: WindowSettings) -> npt.NDArray[np.int
     return np.asarray(np.searchsorted(middles, ticks - _TIE, side="left"), np.int64)
 
 
-def _starts(
-    sequence: npt.NDArray[np.int64], times: FloatArray, settings: WindowSettings
-) -> npt.NDArray[np.int64]:
+def _starts(sequence: npt.NDArray[np.int64], times: FloatArray, settings: WindowSettings) -> npt.NDArray[np.int64]:
     starts = np.arange(len(sequence) - settings.span + 1)
     if len(starts):
         return starts

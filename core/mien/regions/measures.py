@@ -67,9 +67,7 @@ def add_measures(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     )
 
 
-def _of(
-    rows: pd.DataFrame, region: str, keys: Sequence[str], columns: Sequence[str]
-) -> npt.NDArray[np.float64]:
+def _of(rows: pd.DataFrame, region: str, keys: Sequence[str], columns: Sequence[str]) -> npt.NDArray[np.float64]:
     """Return, for every row, the values of one region of its group: shape (rows, columns)."""
     wanted = rows.loc[rows["region"] == region, [*keys, *columns]]
     joined = rows[list(keys)].merge(wanted, on=list(keys), how="left", validate="many_to_one")

@@ -115,9 +115,7 @@ def region_rows(cells: pd.DataFrame, region_names: Sequence[str]) -> pd.DataFram
         nothing) and ``total`` (all cells).  A region that is not in the frame has zeros.
     """
     extra = [name for name in cells.columns if name not in SUMS and name != "cell"]
-    frame_of = cells.groupby(
-        [name for name in _FRAME if name in cells.columns], sort=False, dropna=False
-    ).ngroup()
+    frame_of = cells.groupby([name for name in _FRAME if name in cells.columns], sort=False, dropna=False).ngroup()
     first = np.flatnonzero(~frame_of.duplicated().to_numpy())
     frame, bits = frame_of.to_numpy(), cells["cell"].to_numpy(np.int64)
     members = _members(bits, region_names)

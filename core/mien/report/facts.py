@@ -109,7 +109,7 @@ def prediction_chart(predictions: pd.DataFrame, label: str) -> ScatterChart | No
                     y=own["prediction"].tolist(),
                     low=(own["prediction"] - sd).tolist(),
                     high=(own["prediction"] + sd).tolist(),
-                    labels=own["participant"].astype(str).tolist(),
+                    labels=[str(name) for name in own["participant"]],
                 )
             )
     return ScatterChart(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ _SIGNATURES: Mapping[str, bytes] = {
     "data address of an image": rb"data:(?:image|video)/",
 }
 _PATTERNS = {name: re.compile(pattern, re.DOTALL) for name, pattern in _SIGNATURES.items()}
+_PATH = re.compile(r"(?<!\w)(?:[A-Za-z]:)?[\w.~-]*[/\\][^\s:;,]*\.\w{2,4}\b|(?<!\S)[/~][^\s:;,]+")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]{400,}={0,2}")
 _STREAM = re.compile(rb"stream\r?\n(.*?)\r?\nendstream", re.DOTALL)
 
@@ -42,20 +43,25 @@ def pseudonyms(participants: Iterable[str], seed: int | None) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Pseudonyms:
-    """Ids and what stands for them: participants ``P001``, their recordings ``P001-1``, ``P001-2``, ..."""
+    """Ids and what stands for them: participants ``P001``, their recordings ``P001-1``, ``P001-2``, ...
+
+    ``files`` are the names of video files, which texts must not hold.
+    """
 
     participants: Mapping[str, str]
     recordings: Mapping[str, str]
+    files: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, recordings: pd.DataFrame, seed: int | None) -> Pseudonyms:
-        """Make them for a table with the columns ``recording`` and ``participant``."""
+        """Make them for a table with the columns ``recording``, ``participant`` and, if known, ``video``."""
         people = pseudonyms(recordings["participant"], seed)
-        files: dict[str, str] = {}
+        ids: dict[str, str] = {}
         pairs = recordings[["participant", "recording"]].drop_duplicates().sort_values(["participant", "recording"])
         for person, own in pairs.groupby("participant"):
-            files |= {name: f"{people[str(person)]}-{i}" for i, name in enumerate(own["recording"], 1)}
-        return cls(people, files)
+            ids |= {name: f"{people[str(person)]}-{i}" for i, name in enumerate(own["recording"], 1)}
+        videos = [str(video) for video in recordings.get("video", []) if not pd.isna(video) and str(video)]
+        return cls(people, ids, frozenset([*videos, *(Path(video).name for video in videos)]))
 
     def apply(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return a copy of a table without the ids: participant, recording, video and reason replaced.
@@ -78,14 +84,28 @@ class Pseudonyms:
         return replaced
 
     def text(self, text: str) -> str:
-        """Return a text in which every id, and every path of a file, is replaced."""
-        text = re.sub(r"\S*[/\\]\S+", "(file)", text)
+        """Return a text in which every id, and every path of a file, is replaced.
+
+        An id that is a mere number or has fewer than three letters might as well be part of a sentence ("16
+        frames"): it is replaced where it is the whole text, stands in quotation marks, or follows "recording" or
+        "participant".
+        """
         known = {**self.participants, **self.recordings}
-        if not known:
-            return text
-        longest_first = sorted(known, key=len, reverse=True)
-        pattern = r"(?<!\w)(?:" + "|".join(re.escape(name) for name in longest_first) + r")(?!\w)"
-        return re.sub(pattern, lambda found: known[found.group()], text)
+        if text in known:
+            return known[text]
+        for name in sorted(self.files, key=len, reverse=True):
+            text = text.replace(name, "(file)")
+        text = _PATH.sub("(file)", text)
+        plain = [name for name in known if len(name) > 2 and not name.isdigit()]
+        text = _replace(text, r"(?<!\w)", plain, known)
+        return _replace(text, r"(?i:(?<=recording )|(?<=participant )|(?<=['\"“‘]))", list(known), known)
+
+
+def _replace(text: str, before: str, names: Sequence[str], known: Mapping[str, str]) -> str:
+    if not names:
+        return text
+    choices = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    return re.sub(rf"{before}(?:{choices})(?!\w)", lambda found: known[found.group()], text)
 
 
 def find_images(folder: Path) -> list[str]:

@@ -84,6 +84,12 @@ def _typical_recording(predictions: pd.DataFrame, participant: str, error: float
     return str(distance.idxmin())
 
 
+def outside_recordings(recordings: pd.DataFrame, explained: Collection[str], limit: int = 3) -> list[str]:
+    """Return the first explained recordings that are on no side of the split, in the table's order."""
+    outside = recordings[~recordings["split"].isin(["train", "validation", "test"])]
+    return [str(name) for name in outside["recording"] if name in explained][:limit]
+
+
 def frame_totals(relevance: pd.DataFrame, method: str, recording: str) -> pd.DataFrame:
     """Return the total relevance of each explained frame with a face, mean over windows.
 

@@ -62,10 +62,11 @@ def crop_recording(
             done, valid = done + len(crops), valid + int(crops.valid.sum())
             if report is not None:
                 report(len(crops))
-    if done < tracked:
-        raise _mismatch(recording, str(done), tracked)
-    if not valid:
-        raise DataError("The face could not be cropped in any frame.", where=str(recording.video))
+        # Still inside: an error removes the files.
+        if done < tracked:
+            raise _mismatch(recording, str(done), tracked)
+        if not valid:
+            raise DataError("The face could not be cropped in any frame.", where=str(recording.video))
     about = {
         "layout": cropper.layout,
         "frames": done,

@@ -24,8 +24,8 @@ from mien.training.module import TrainingModule
 from mien.training.quiet import interruptible, quiet_lightning
 
 prepare_torchvision()
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment  # noqa: E402
 from lightning.pytorch import Trainer  # noqa: E402  (it imports torchvision)
-from lightning.pytorch.plugins.environments import LightningEnvironment  # noqa: E402
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback

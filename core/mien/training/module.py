@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
@@ -16,6 +14,7 @@ from mien.interfaces.objective import LabelScale, Objective
 
 prepare_torchvision()
 from lightning.pytorch import LightningModule  # noqa: E402  (it imports torchvision)
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig  # noqa: E402
 
 
 class TrainingModule(LightningModule):
@@ -70,7 +69,7 @@ class TrainingModule(LightningModule):
             )
         return self._objective.loss(output, labels, self._scale)
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return the optimizer and its schedule, which moves at each step."""
         optimizer = make_optimizer([p for p in self.network.parameters() if p.requires_grad], self._settings)
         schedule = make_schedule(optimizer, self._settings, self._steps)

@@ -68,9 +68,10 @@ def _divide(participants: Sequence[str], settings: SplitSettings, seed: int, fil
             + (f" and {validation} for validation." if validation else "."),
             hint=_HINT,
         )
-    sides: list[Split] = ["test"] * test + ["validation"] * validation
-    sides += ["train"] * (len(shuffled) - len(sides))
-    return dict(zip(shuffled, sides, strict=True))
+    return {
+        participant: "test" if place < test else "validation" if place < test + validation else "train"
+        for place, participant in enumerate(shuffled)
+    }
 
 
 def _count(fraction: float, participants: int, filled: bool) -> int:

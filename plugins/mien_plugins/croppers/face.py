@@ -25,9 +25,7 @@ class Face(Cropper):
     black, with a transform of NaN.
     """
 
-    mode: Literal["aligned", "box"] = Field(
-        "aligned", description="Aligned on stable points, or the paper's box."
-    )
+    mode: Literal["aligned", "box"] = Field("aligned", description="Aligned on stable points, or the paper's box.")
     extent: float = Field(
         2.9, gt=0, description="Width of the crop in inter-ocular distances of the mean face (aligned)."
     )

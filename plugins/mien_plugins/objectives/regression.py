@@ -53,8 +53,12 @@ class Regression(Objective):
         """Return the mean loss on standardised labels."""
         from torch.nn import functional
 
-        losses = {"mse": functional.mse_loss, "mae": functional.l1_loss, "huber": functional.huber_loss}
-        return losses[self.loss_function](output[:, 0], (labels - scale.mean) / scale.std)
+        predicted, wanted = output[:, 0], (labels - scale.mean) / scale.std
+        if self.loss_function == "mae":
+            return functional.l1_loss(predicted, wanted)
+        if self.loss_function == "huber":
+            return functional.huber_loss(predicted, wanted)
+        return functional.mse_loss(predicted, wanted)
 
     def predict(self, output: Tensor, scale: LabelScale) -> Tensor:
         """Return the score in the labels' unit."""
@@ -83,7 +87,7 @@ def correlation(a: FloatArray, b: FloatArray) -> float:
     A bootstrap calls it thousands of times; scipy's function takes ten times as long for its p-value.
     """
     a, b = a - a.mean(), b - b.mean()
-    product = float((a * b).mean()) / float((a * a).mean() * (b * b).mean()) ** 0.5
+    product = float((a * b).mean()) / math.sqrt(float((a * a).mean() * (b * b).mean()))
     return max(-1.0, min(1.0, product))
 
 

@@ -1,0 +1,196 @@
+"""Where in the face relevance falls, beside untrained networks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from mien.interfaces import Analysis, Analyzer, RunView
+from mien_plugins.analyzers.bootstrap import mean_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mien.report.charts import BarChart
+
+MEASURES = ("share", "density")
+
+
+class RegionRelevance(Analyzer):
+    """Share and density of absolute relevance by region, for each method.
+
+    *Share*: a region's absolute relevance over the total's.  *Density*: its share of the face's relevance over its
+    share of the face's area; 1 is an even spread.  Both are taken per participant (sums over all windows
+    first, as windows of one person are not independent) and averaged over participants, with a percentile
+    bootstrap interval over participants.  Frames without a face are left out.
+
+    Beside them stand the same figures of each untrained network: what the face's texture and the network's
+    architecture give without any learning.  Recordings that are out of distribution are left out.
+    """
+
+    resamples: int = Field(2000, ge=100, description="Bootstrap resamples.")
+
+    def analyze(self, run: RunView) -> Analysis:
+        """Return the table ``region_relevance``, the participants behind it, and bars."""
+        people = participant_measures(run.relevance, ["method"])
+        if people.empty:
+            return Analysis(notes=["Region relevance is not computed: no labelled recording was explained."])
+        controls = control_measures(run.control_relevance)
+        table = self._table(people, controls, run.seed)
+        charts = [_chart(table, controls, measure) for measure in MEASURES]
+        tables = {"region_relevance": table, "region_relevance_participants": people}
+        return Analysis(tables, charts, [*_notes(table), *_gaps(run, table)])
+
+    def _table(self, people: pd.DataFrame, controls: pd.DataFrame, seed: int) -> pd.DataFrame:
+        import pandas as pd
+
+        rows: list[dict[str, Any]] = []
+        for method, own in people.groupby("method", sort=False):
+            regions = [region for region in own["region"].unique() if region != "total"]
+            found = {
+                name: mean_interval(
+                    own.pivot(index="participant", columns="region", values=name)[regions], self.resamples, seed
+                )
+                for name in MEASURES
+            }
+            for i, region in enumerate(regions):
+                row: dict[str, Any] = {"method": method, "region": region}
+                for name, (mean, low, high) in found.items():
+                    row |= {name: mean[i], f"{name}_low": low[i], f"{name}_high": high[i]}
+                rows.append(
+                    row | _untrained(controls, str(method), region) | {"participants": own["participant"].nunique()}
+                )
+        return pd.DataFrame(rows)
+
+
+def participant_measures(relevance: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Return share and density of each region of each participant.
+
+    What is out of distribution is left out, unless there is nothing else.
+    """
+    from mien.regions.measures import per_participant
+
+    inside = relevance[relevance["split"] != "out_of_distribution"]
+    if inside.empty:
+        inside = relevance
+    if inside.empty:
+        return inside.assign(share=[], density=[])
+    if "valid" in inside:
+        inside = inside[inside["valid"]]
+    wanted = [*by, "participant", "region", "signed", "absolute", "area", *MEASURES]
+    return per_participant(inside, by)[wanted]
+
+
+def control_measures(control: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean over participants of each untrained network: method, network, region, share, density."""
+    people = participant_measures(control, ["method", "network"])
+    if people.empty:
+        return people
+    return people.groupby(["method", "network", "region"], sort=False)[list(MEASURES)].mean().reset_index()
+
+
+def _untrained(controls: pd.DataFrame, method: str, region: str) -> dict[str, Any]:
+    import numpy as np
+
+    row: dict[str, Any] = {}
+    own = controls[(controls["method"] == method) & (controls["region"] == region)] if len(controls) else controls
+    for name in MEASURES:
+        values = own[name].dropna().to_numpy(np.float64) if len(own) else np.array([])
+        known = values.size > 0
+        row[f"untrained_{name}_mean"] = float(values.mean()) if known else np.nan
+        row[f"untrained_{name}_lowest"] = float(values.min()) if known else np.nan
+        row[f"untrained_{name}_highest"] = float(values.max()) if known else np.nan
+    return row | {"untrained_networks": int(own["network"].nunique()) if len(own) else 0}
+
+
+def _chart(table: pd.DataFrame, controls: pd.DataFrame, measure: str) -> BarChart:
+    from mien.report.charts import BarChart, BarSeries
+    from mien.report.words import region_title
+
+    regions = [r for r in table["region"].unique() if measure == "share" or r != "background"]
+    series = []
+    for method, own in table.groupby("method", sort=False):
+        rows = own.set_index("region").reindex(regions)
+        marks = controls[controls["method"] == method] if len(controls) else controls
+        references = [marks.loc[marks["region"] == r, measure].tolist() if len(marks) else [] for r in regions]
+        series.append(
+            BarSeries(
+                name=str(method),
+                values=rows[measure].tolist(),
+                low=rows[f"{measure}_low"].tolist(),
+                high=rows[f"{measure}_high"].tolist(),
+                references=references if any(references) else (),
+            )
+        )
+    people = int(table["participants"].max())
+    how = {
+        "share": ("Share of relevance by region", "share of all absolute relevance", None),
+        "density": ("Density of relevance by region", "times chance", 1.0),
+    }
+    title, label, chance = how[measure]
+    return BarChart(
+        name=f"region_{measure}",
+        title=title,
+        caption=f"Mean over {people} participants with 95 % bootstrap interval; each diamond is an untrained network. "
+        "Regions overlap, so shares may add up to more than 1.",
+        x_label=label,
+        groups=[region_title(region) for region in regions],
+        series=series,
+        chance=chance,
+        chance_name="chance (an even spread over the face)",
+    )
+
+
+def _notes(table: pd.DataFrame) -> list[str]:
+    from mien.report.words import interval, number, region_title
+
+    notes = []
+    for method, own in table.groupby("method", sort=False):
+        regions = own[~own["region"].isin(["elsewhere_face", "background"]) & own["density"].notna()]
+        if regions.empty:
+            notes.append(f"{method}: no region has a density, because there is no relevance in the face.")
+            continue
+        first: Any = regions.sort_values("density").iloc[-1]
+        text = (
+            f"{method}: the {region_title(first['region'])} has the highest density, {number(first['density'])} times "
+            f"chance ({interval(first['density_low'], first['density_high'])}), and holds {100 * first['share']:.0f} % "
+            "of all relevance"
+        )
+        notes.append(text + _beside(first, own))
+    return notes
+
+
+def _beside(first: Any, own: pd.DataFrame) -> str:
+    from mien.report.words import count, number, region_title
+
+    highest = first["untrained_density_highest"]
+    if not highest > 0:
+        return ". There is no untrained network to compare it with."
+    networks = count(int(first["untrained_networks"]), "untrained network")
+    text = f"; {number(first['density'] / highest)} times the highest of {networks} ({number(highest)})."
+    anywhere = own[own["region"] != "background"]["untrained_density_highest"].max()
+    if anywhere > first["density"]:
+        top = own.sort_values("untrained_density_highest", na_position="first")["region"].iloc[-1]
+        text += f" An untrained network reaches {number(anywhere)} in {region_title(str(top))}."
+    return text
+
+
+def _gaps(run: RunView, table: pd.DataFrame) -> list[str]:
+    missing = [name for name in run.methods if name not in set(table["method"])]
+    gaps = [f"{name}: no recording was explained by it." for name in missing]
+    undefined = sorted(set(table.loc[table["density"].isna(), "region"]))
+    if undefined:
+        from mien.report.words import listed, region_title
+
+        gaps.append(
+            f"Density is not defined for {listed([region_title(r) for r in undefined])}: no pixels were theirs."
+        )
+    outside = run.relevance.loc[run.relevance["split"] == "out_of_distribution", "recording"].nunique()
+    if outside and outside == run.relevance["recording"].nunique():
+        gaps.append(
+            "All explained recordings are out of distribution: these means say what the network does with them."
+        )
+    elif outside:
+        gaps.append(f"{outside} out-of-distribution recording(s) are not part of these means.")
+    return gaps
