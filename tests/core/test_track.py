@@ -220,9 +220,7 @@ def test_overlap_is_intersection_over_union() -> None:
 
 
 @pytest.mark.parametrize("script", [lambda row: faces([]), lambda row: faces([(0, 0.3)])])
-def test_a_video_without_any_face(
-    recording: Recording, tmp_path: Path, script: Callable[[int], FrameFaces]
-) -> None:
+def test_a_video_without_any_face(recording: Recording, tmp_path: Path, script: Callable[[int], FrameFaces]) -> None:
     with pytest.raises(DataError, match=r"[Nn]o face was found in any of 40 frames") as error:
         track(recording, tmp_path, script)
     assert error.value.where == str(recording.video)

@@ -45,7 +45,9 @@ def write(path: Path, frames: np.ndarray, rate: float = RATE) -> Path:
     return path
 
 
-def encode(path: Path, images: list[np.ndarray], stamps: list[int], codec: str, pix_fmt: str, **options: object) -> Path:
+def encode(
+    path: Path, images: list[np.ndarray], stamps: list[int], codec: str, pix_fmt: str, **options: object
+) -> Path:
     """Write a video with time stamps in milliseconds, past the writer under test."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=RATE)
@@ -362,7 +364,10 @@ def test_a_full_disk(tmp_path: Path) -> None:
 
 
 def test_frames_of_another_shape_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="expected uint8 frames"), VideoWriter(tmp_path / "v.mp4", RATE, 32, 48) as writer:
+    with (
+        pytest.raises(ValueError, match="expected uint8 frames"),
+        VideoWriter(tmp_path / "v.mp4", RATE, 32, 48) as writer,
+    ):
         writer.write(ramp(3, 30, 48))
 
 

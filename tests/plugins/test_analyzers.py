@@ -15,6 +15,7 @@ from mien_plugins.analyzers.time_bins import independent_bins
 from scipy import stats
 
 from mien.report.charts import BarChart, HeatMap, LineChart
+from mien.tables import empty
 
 AREAS = {"mouth": 10, "nose": 20, "elsewhere_face": 70, "background": 100}
 
@@ -77,8 +78,8 @@ def run_of(relevance, *, control=None, action_units=None, seed=3, method_signed=
     method = SimpleNamespace(signed=method_signed)
     return SimpleNamespace(
         relevance=relevance,
-        control_relevance=pd.DataFrame(columns=["split"]) if control is None else control,
-        action_units=pd.DataFrame() if action_units is None else action_units,
+        control_relevance=empty("control_relevance") if control is None else control,
+        action_units=empty("action_units") if action_units is None else action_units,
         recordings=recordings,
         predictions=predictions,
         methods={name: method for name in relevance["method"].unique()},
@@ -149,8 +150,8 @@ def test_no_relevance_at_all_is_a_stated_gap():
 
 def test_bootstrap_agrees_with_a_slow_twin():
     values = np.random.default_rng(0).normal(size=(30, 3))
-    mean, low, high = mean_interval(values, 4000, seed=1)
-    draws = np.random.default_rng(2).integers(0, 30, (4000, 30))
+    mean, low, high = mean_interval(values, 40_000, seed=1)
+    draws = np.random.default_rng(2).integers(0, 30, (40_000, 30))
     slow = np.quantile(values[draws].mean(1), [0.025, 0.975], axis=0)
     assert mean == pytest.approx(values.mean(0))
     assert np.stack([low, high]) == pytest.approx(slow, abs=0.02)
@@ -238,9 +239,10 @@ def test_known_correlations_come_out():
 
 def test_participants_count_once_whatever_their_windows():
     good, bad = series(0), series(1)
-    many = [rows({"mouth": 1.0}, person="a", window=w, amount=good) for w in range(5)]
+    many = [rows({"mouth": 1.0}, person="a", window=w, amount=series(10 + w)) for w in range(5)]
     one = [rows({"mouth": 1.0}, person="b", amount=good)]
-    traces = [units("a", {"AU12": np.tile(good, 5)}), units("b", {"AU12": bad})]
+    followed = np.concatenate([series(10 + w) for w in range(5)])
+    traces = [units("a", {"AU12": followed}), units("b", {"AU12": bad})]
     table = AuCorrelation().analyze(run_of(pd.concat([*many, *one]), action_units=pd.concat(traces)))
     found = table.tables["au_correlation"].set_index(["region", "au"]).loc[("mouth", "AU12"), "correlation"]
     other = stats.spearmanr(good, bad)[0]
@@ -263,6 +265,11 @@ def test_repeated_bins_show_in_a_single_window():
     own = rows({"mouth": 1.0}, amount=np.repeat([1.0, 2.0, 5.0, 3.0], 4))
     assert independent_bins(own) == 4
     assert independent_bins(rows({"mouth": 1.0}, amount=series(0))) == 16
+
+
+def test_windows_that_look_alike_are_not_taken_for_a_coarse_method():
+    same = [rows({"mouth": 1.0}, person=p, amount=series(0) * k) for p, k in (("a", 1.0), ("b", 2.0), ("c", -3.0))]
+    assert independent_bins(pd.concat(same)) == 16
 
 
 def test_without_action_units_it_says_so():

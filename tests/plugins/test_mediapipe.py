@@ -92,7 +92,9 @@ def assert_same(left: Sequence[FrameFaces], right: Sequence[FrameFaces]) -> None
 
 def likeness(points: np.ndarray, scheme: LandmarkScheme) -> float:
     """Correlation of a face's points with the mean face's, after centring."""
-    return float(np.corrcoef((points - points.mean(0)).ravel(), (scheme.mean_face - scheme.mean_face.mean(0)).ravel())[0, 1])
+    return float(
+        np.corrcoef((points - points.mean(0)).ravel(), (scheme.mean_face - scheme.mean_face.mean(0)).ravel())[0, 1]
+    )
 
 
 @pytest.mark.parametrize("clip", [carphone, single_face])
@@ -292,7 +294,10 @@ def test_a_model_file_that_is_not_there(tmp_path: Path) -> None:
 
 def test_a_model_file_of_another_kind(tmp_path: Path) -> None:
     (tmp_path / "other.task").write_bytes(b"not a model")
-    with pytest.raises(PluginError, match="not a face landmarker"), MediaPipe(model=tmp_path / "other.task").open("cpu"):
+    with (
+        pytest.raises(PluginError, match="not a face landmarker"),
+        MediaPipe(model=tmp_path / "other.task").open("cpu"),
+    ):
         pass
 
 
@@ -300,7 +305,9 @@ def test_a_model_file_of_another_kind(tmp_path: Path) -> None:
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-W", "error", "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True
+    )
 
 
 def test_configuring_imports_nothing_heavy() -> None:
@@ -426,5 +433,3 @@ def test_a_face_that_the_detector_does_not_see_keeps_its_score() -> None:
     found, engine = census([{0: 0.8}] + [{0: 0.0}] * 5, 2)
     assert [float(faces.confidence[0]) for faces in found] == pytest.approx([0.8] * 6)
     assert engine.restarts == 0
-
-

@@ -95,8 +95,8 @@ def test_a_shift_gives_its_share_of_full_scale(
 
 
 def test_the_opposite_shift_gives_nothing(scheme: LandmarkScheme) -> None:
-    trace = read(moved(scheme, "outer_brow", (0, 0.1)), scheme)
-    assert intensity(trace, "AU02").max() == 0
+    trace = read(moved(scheme, "outer_brow", (0, 0.1)), scheme, neutral_quantile=0.2)
+    assert intensity(trace, "AU02").max() < 1e-6
 
 
 def test_place_size_and_roll_do_not_matter(scheme: LandmarkScheme) -> None:
@@ -181,7 +181,9 @@ def test_an_unknown_scheme_is_refused() -> None:
 
 # --- planted truth: one Action Unit at a time, the head moving
 
-needs_portrait = pytest.mark.skipif(importlib.util.find_spec("skimage") is None, reason="needs the portrait in scikit-image")
+needs_portrait = pytest.mark.skipif(
+    importlib.util.find_spec("skimage") is None, reason="needs the portrait in scikit-image"
+)
 needs_mediapipe = pytest.mark.skipif(importlib.util.find_spec("mediapipe") is None, reason="needs mediapipe")
 
 

@@ -90,7 +90,7 @@ def _spread(values: Sequence[float], low: Sequence[float], high: Sequence[float]
     return [below, above]
 
 
-@figure.register
+@figure.register(BarChart)
 def _bars(chart: BarChart) -> Figure:
     columns = min(3, max(1, len(chart.series)))
     rows = max(1, math.ceil(len(chart.series) / columns))
@@ -131,7 +131,7 @@ def _bar_panel(panel: Axes, chart: BarChart, series: BarSeries, colour: str) -> 
     panel.set_xlabel(chart.x_label)
 
 
-@figure.register
+@figure.register(LineChart)
 def _lines(chart: LineChart) -> Figure:
     drawn = _new(3.0, chart.title)
     panel = drawn.subplots()
@@ -148,7 +148,7 @@ def _lines(chart: LineChart) -> Figure:
     return drawn
 
 
-@figure.register
+@figure.register(ScatterChart)
 def _scatter(chart: ScatterChart) -> Figure:
     drawn = _new(4.2, chart.title)
     panel = drawn.subplots()
@@ -168,7 +168,7 @@ def _scatter(chart: ScatterChart) -> Figure:
     return drawn
 
 
-@figure.register
+@figure.register(HeatMap)
 def _heat(chart: HeatMap) -> Figure:
     stack = heat_rows(chart)
     shares = [y[1] - y[0] for y in stack.panels] + ([stack.traces[1] - stack.traces[0]] if chart.traces else [])
@@ -241,7 +241,7 @@ def _lanes(panel: Axes, chart: HeatMap) -> None:
     panel.set_title(chart.trace_unit)
 
 
-@figure.register
+@figure.register(FaceMap)
 def _faces(chart: FaceMap) -> Figure:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LinearSegmentedColormap, Normalize

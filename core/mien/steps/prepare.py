@@ -79,6 +79,9 @@ class _Worker:
     """One process's open components; the detector's session is opened for the first recording that needs it."""
 
     def __init__(self, root: Path, parts: PrepareParts) -> None:
+        import cv2
+
+        cv2.setNumThreads(1)  # a frame is too small to share, and the other workers need the cores
         self.store = Store(root)
         self.parts = parts
         self.scheme = load_registry().scheme(parts.detector.scheme)

@@ -108,9 +108,7 @@ class MeshGeometry(ActionUnitSource):
     )
     presence_from: float = Field(1.0, gt=0, le=5, description="Intensity from which an AU counts as present.")
 
-    def action_units(
-        self, recording: Recording, track: FaceTrack, scheme: LandmarkScheme
-    ) -> ActionUnitTrace:
+    def action_units(self, recording: Recording, track: FaceTrack, scheme: LandmarkScheme) -> ActionUnitTrace:
         """Return the intensities; NaN in frames without a face.
 
         Raises
@@ -126,14 +124,16 @@ class MeshGeometry(ActionUnitSource):
                 where=recording.id,
                 hint="It reads " + " and ".join(f"'{name}'" for name in PARTS) + ".",
             )
-        places = _places(track.landmarks, scheme)
-        columns = []
-        for name, measure in _MEASURES.items():
-            values = measure(places)
-            rest = np.nanquantile(values, self.neutral_quantile) if np.isfinite(values).any() else np.nan
-            columns.append(np.clip((values - rest) * 5 / FULL_SCALE[name], 0, 5))
-        intensity = np.stack(columns, axis=1)
-        presence = np.where(np.isnan(intensity), np.nan, intensity >= self.presence_from)
+        seen = np.flatnonzero(np.isfinite(track.landmarks).all((1, 2)))
+        intensity = np.full((len(track), len(_MEASURES)), np.nan)
+        presence = intensity.copy()
+        if len(seen):
+            places = _places(track.landmarks[seen], scheme)
+            for column, (name, measure) in enumerate(_MEASURES.items()):
+                values = measure(places)
+                above = values - np.quantile(values, self.neutral_quantile)
+                intensity[seen, column] = np.clip(above * 5 / FULL_SCALE[name], 0, 5)
+            presence[seen] = intensity[seen] >= self.presence_from
         return ActionUnitTrace(tuple(_MEASURES), np.asarray(track.times), intensity, presence)
 
 

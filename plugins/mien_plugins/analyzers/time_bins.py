@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
+
+    Array = npt.NDArray[np.float64]
 
 _TOLERANCE = 1e-4  # of the largest singular value: above float32 rounding, below any real change
 
@@ -15,7 +19,7 @@ def independent_bins(relevance: pd.DataFrame) -> int:
 
     A method that works on a coarser time grid spreads it over the frames by a fixed linear rule (nearest, linear,
     cubic).  The total relevance of all its windows, stacked, then has the rank of the coarse grid, whatever the rule;
-    with fewer windows than that, the number of runs of equal values in a window shows at least the nearest rule.
+    with fewer than twice as many windows, the number of runs of equal values shows at least the nearest rule.
 
     Parameters
     ----------
@@ -36,8 +40,19 @@ def independent_bins(relevance: pd.DataFrame) -> int:
     frames = max(len(one) for one in series)
     whole = np.stack([one for one in series if len(one) == frames])
     level = np.abs(whole).max(axis=1, keepdims=True)
-    changes = np.abs(np.diff(whole, axis=1)) > _TOLERANCE * level
-    runs = int(np.median(changes.sum(axis=1))) + 1
-    singular = np.linalg.svd(whole / np.where(level > 0, level, 1.0), compute_uv=False)
-    rank = int((singular > _TOLERANCE * singular[0]).sum()) if singular.size and singular[0] > 0 else 0
-    return min(runs, frames if rank == len(whole) else rank)
+    whole = whole / np.where(level > 0, level, 1.0)
+    runs = int(np.median((np.abs(np.diff(whole, axis=1)) > _TOLERANCE).sum(axis=1))) + 1
+    different = _different(whole)
+    singular = np.linalg.svd(different, compute_uv=False)
+    rank = int((singular > _TOLERANCE * singular[0]).sum())
+    coarse = rank > 0 and 2 * rank <= len(different)  # fewer windows could have that rank by chance
+    return min(runs, rank if coarse else frames)
+
+
+def _different(series: Array) -> Array:
+    """Return the series that are not multiples of each other; two windows of a still face tell no more than one."""
+    import numpy as np
+
+    peak = np.take_along_axis(series, np.abs(series).argmax(axis=1)[:, None], axis=1)
+    scaled = np.round(series / np.where(peak != 0, peak, 1.0), 4)
+    return np.asarray(np.unique(scaled, axis=0))

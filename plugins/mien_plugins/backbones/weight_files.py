@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -29,10 +30,13 @@ def read_weights(path: Path) -> Mapping[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # torch asks for bug reports about foreign pickles; what it cannot read becomes the error below.
+            warnings.filterwarnings("ignore", message="Detected pickle protocol")
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError) as error:
         raise ModelError(
-            f"The weight file cannot be read: {str(error).splitlines()[0]}",
+            f"The weight file cannot be read: {(str(error) or 'it ends early').splitlines()[0]}",
             where=str(path),
             hint="Save it as safetensors, or with torch.save(network.state_dict(), file).",
         ) from error

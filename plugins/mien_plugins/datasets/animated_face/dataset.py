@@ -29,9 +29,9 @@ _TASKS_A_PROCESS = 4  # starting one costs about as much as rendering four recor
 class AnimatedFace(Dataset):
     """Videos of one real face, animated by known Action Units.
 
-    All ten Action Units go on and off, independently of each other; the label is a weighted mean of chosen ones,
-    the others distract.  What a network should look at is therefore known.  Participants are warps and
-    colourings of one portrait.
+    All ten Action Units go on and off, independently of each other; the label is a weighted mean of chosen
+    ones, the others distract.  What a network should look at is therefore known.  Participants are warps
+    and colourings of one portrait.
 
     Beside each video in the folder lie the planted Action Units (OpenFace's CSV) and the exact landmarks
     (``.npy``, ``(T, 478, 2)`` float32 pixels); ``manifest.csv`` lists all, for the data set ``manifest``.
@@ -52,17 +52,13 @@ class AnimatedFace(Dataset):
         default_factory=lambda: {"AU12": 1.0},
         description="Weights of the Action Units whose mean intensity over the recording makes the label.",
     )
-    label_range: tuple[float, float] = Field(
-        (0.0, 63.0), description="The label at no and at full intensity."
-    )
-    cycle: float = Field(
-        0.64, gt=0, description="Seconds from one onset of an Action Unit to its next, about."
-    )
+    label_range: tuple[float, float] = Field((0.0, 63.0), description="The label at no and full intensity.")
+    cycle: float = Field(0.64, gt=0, description="Seconds from one onset of an AU to the next, about.")
     onset: float = Field(0.16, ge=0, description="Seconds that an Action Unit takes to come, and to go.")
     badge: Literal["none", "cue", "confounded", "shuffled"] = Field(
         "none",
-        description="A badge beside the head whose brightness shows: a label that no Action Unit shows (cue), the "
-        "label of the Action Units (confounded), or another recording's label (shuffled).",
+        description="A badge beside the head whose brightness shows: a label that no Action Unit shows (cue), "
+        "the label of the Action Units (confounded), or another recording's label (shuffled).",
     )
     seed: int = Field(0, ge=0, le=2**31 - 1)
 
@@ -155,7 +151,7 @@ class AnimatedFace(Dataset):
 
 
 def _render(tasks: list[RenderTask], progress: Progress) -> None:
-    """Render in several processes; in this one where processes cannot be started, as in an unguarded script."""
+    """Render in several processes; in this one where none can be started, as in an unguarded script."""
     processes = min(_processors(), _MOST_PROCESSES, max(1, len(tasks) // _TASKS_A_PROCESS))
     frames = sum(len(task.plan.poses) for task in tasks)
     with progress.task("rendering the animated face", frames, "frames") as bar:

@@ -16,9 +16,9 @@ import numpy as np
 from mien.errors import DataError
 from mien.types import FloatArray, Recording
 from mien.video.writer import VideoWriter
+from mien_plugins.datasets.animated_face.names import NAMES
 from mien_plugins.datasets.animated_face.plan import RecordingPlan
 from mien_plugins.datasets.animated_face.renderer import Renderer
-from mien_plugins.datasets.animated_face.names import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,9 +65,7 @@ def make_folders(folder: Path) -> None:
         for path in (files.video, files.landmarks, files.action_units):
             path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(
-            f"The folder cannot be made: {error.strerror or error}.", where=str(folder)
-        ) from error
+        raise DataError(f"The folder cannot be made: {error.strerror or error}.", where=str(folder)) from error
 
 
 @dataclass(frozen=True)
@@ -118,7 +116,7 @@ def openface_table(units: FloatArray, rate: float) -> str:
 
 
 def manifest_table(recordings: Iterable[Recording], folder: Path) -> str:
-    """Return the recordings as a CSV that the data set ``manifest`` reads; paths are relative to ``folder``."""
+    """Return the recordings as a CSV for the data set ``manifest``; paths are relative to ``folder``."""
     header = ["recording", "participant", "video", "score", "split", "consent", "action_units"]
     rows = [
         [

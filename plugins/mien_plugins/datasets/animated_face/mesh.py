@@ -26,7 +26,7 @@ FACE_OVAL = (
     152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
 )  # fmt: skip
 
-# Eleven columns from the right corner of the mouth to the left, four rows from the outer contour to the inner.
+# Eleven columns from the right corner of the mouth to the left, four rows from the outer contour inwards.
 UPPER_LIP = (
     (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291),
     (76, 184, 74, 73, 72, 11, 302, 303, 304, 408, 306),
@@ -124,8 +124,8 @@ def _border() -> FloatArray:
 
 @lru_cache(maxsize=1)
 def portrait() -> ByteArray:
-    """Return the portrait, ``(256, 256, 3)`` uint8 RGB: NASA's photograph of Eileen Collins, public domain."""
+    """Return the portrait, ``(256, 256, 3)`` uint8 RGB: Eileen Collins, photographed by NASA; public domain."""
     from skimage import data
 
-    image = np.asarray(data.astronaut())
+    image = np.asarray(data.astronaut())  # type: ignore[no-untyped-call, unused-ignore]
     return np.ascontiguousarray(image[_TOP : _TOP + SIDE, _LEFT : _LEFT + SIDE])

@@ -10,9 +10,9 @@ import numpy as np
 
 from mien.types import FloatArray, Split
 from mien_plugins.datasets.animated_face.look import Look, draw_look
+from mien_plugins.datasets.animated_face.names import NAMES
 from mien_plugins.datasets.animated_face.pose import Pose, draw_poses
 from mien_plugins.datasets.animated_face.schedule import course, duty_cycles
-from mien_plugins.datasets.animated_face.names import NAMES
 
 if TYPE_CHECKING:
     from mien_plugins.datasets.animated_face.dataset import AnimatedFace
@@ -50,10 +50,7 @@ def plan(config: AnimatedFace) -> list[RecordingPlan]:
     """Return all recordings of a configuration, participant by participant; the same for the same fields."""
     people, each = config.participants, config.recordings_per_participant
     duties = duty_cycles(config.seed, people, each, len(NAMES) + 1)
-    units = [
-        [_units(config, person, turn, duties[person, turn]) for turn in range(each)]
-        for person in range(people)
-    ]
+    units = [[_units(config, person, turn, duties[person, turn]) for turn in range(each)] for person in range(people)]
     # The column after the Action Units is a score that no Action Unit shows.
     hidden = (duties[..., -1] - 0.1) / 0.8
     shown = np.array([[share_of_label(config.label, unit.mean(0)) for unit in row] for row in units])
@@ -66,9 +63,7 @@ def plan(config: AnimatedFace) -> list[RecordingPlan]:
             participant=f"p{person + 1:02d}",
             look=draw_look(config.seed, person),
             units=units[person][turn],
-            poses=draw_poses(
-                np.random.default_rng([config.seed, 4, person, turn]), config.frames, config.rate
-            ),
+            poses=_poses(config, person, turn),
             label=round(float(low + (high - low) * shares[person, turn]), 4),
             split=_split(config, person),
             badge=None if badges is None else float(badges[person, turn]),
@@ -100,6 +95,10 @@ def _units(config: AnimatedFace, person: int, turn: int, duties: FloatArray) -> 
         for unit in range(len(NAMES))
     ]
     return np.stack(courses, 1)
+
+
+def _poses(config: AnimatedFace, person: int, turn: int) -> list[Pose]:
+    return draw_poses(np.random.default_rng([config.seed, 4, person, turn]), config.frames, config.rate)
 
 
 def _badges(config: AnimatedFace, shares: FloatArray) -> FloatArray | None:

@@ -11,13 +11,14 @@ from mien.errors import ConfigError, nearest
 from mien.types import ByteArray, FloatArray, IntArray
 from mien_plugins.datasets.animated_face.look import Look, coloured, deformation
 from mien_plugins.datasets.animated_face.mesh import POINTS, SIDE, base_mesh, portrait
+from mien_plugins.datasets.animated_face.names import NAMES
 from mien_plugins.datasets.animated_face.pose import Pose, posed
 from mien_plugins.datasets.animated_face.shading import shades
-from mien_plugins.datasets.animated_face.names import NAMES
 from mien_plugins.datasets.animated_face.units import fields, neutral_vertices
 
 _STILL = Pose()
 _SUBPIXEL = 4  # bits after the binary point of drawn triangle corners
+_BADGE_DARK, _BADGE_LIGHT = np.array([10.0, 15.0, 20.0]), np.array([40.0, 220.0, 235.0])
 _FINER = 4  # drawn pixels a pixel of the frame, along each axis
 
 
@@ -71,14 +72,16 @@ class Renderer:
         """Return the frame, ``(size, size, 3)`` uint8 RGB; parameters as for `landmarks`."""
         strengths = intensities(units)
         source = self._source_of(self._to_frame(self._vertices(strengths, pose)))
-        image = cv2.remap(
-            self._shaded(strengths), source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        across, down = source[..., 0], source[..., 1]
+        texture = self._shaded(strengths)
+        image: ByteArray = np.asarray(
+            cv2.remap(texture, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8
         )
         if self.look.mirrored:
             image = np.ascontiguousarray(image[:, ::-1])
         if self.badge is not None:
             self._draw_badge(image, self.badge)
-        return np.asarray(image, np.uint8)
+        return image
 
     def badge_box(self) -> tuple[int, int, int, int]:
         """Return where the badge is: x0, y0, x1, y1 in pixels, half-open; beside the brow, off the face."""
@@ -90,7 +93,7 @@ class Renderer:
 
     def _draw_badge(self, image: ByteArray, brightness: float) -> None:
         x0, y0, x1, y1 = self.badge_box()
-        image[y0:y1, x0:x1] = np.round(np.multiply((40, 220, 235), brightness) + (10, 15, 20))
+        image[y0:y1, x0:x1] = np.round(_BADGE_DARK + brightness * _BADGE_LIGHT)
 
     def _vertices(self, strengths: FloatArray, pose: Pose) -> FloatArray:
         points = self._rest.copy()
@@ -155,7 +158,7 @@ def _draw(corners: FloatArray, areas: FloatArray, size: int) -> IntArray:
 
 
 def _inside(first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Move barycentric coordinates of pixels that a triangle's outline covers only in part into the triangle."""
+    """Move the barycentric coordinates of pixels that are not wholly in their triangle into it."""
     first, second = np.maximum(first, 0), np.maximum(second, 0)
     excess = np.maximum(first + second, 1)
     return first / excess, second / excess

@@ -1,4 +1,4 @@
-"""When each Action Unit is on: cycles of onset and offset, with duty cycles that no two Action Units share."""
+"""When each Action Unit is on: cycles of onset and offset, with duty cycles that are uncorrelated."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def duty_cycles(seed: int, participants: int, recordings: int, columns: int) -> 
 
 
 def largest_correlation(columns: FloatArray) -> float:
-    """Return the largest absolute correlation between two columns; 0 for fewer than three rows or two columns."""
+    """Return the largest absolute correlation of two columns; 0 with fewer than three rows or two columns."""
     if columns.shape[0] < 3 or columns.shape[1] < 2:
         return 0.0
     matrix = np.abs(np.corrcoef(columns, rowvar=False))

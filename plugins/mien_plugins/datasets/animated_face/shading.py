@@ -41,7 +41,7 @@ _WRINKLES: dict[str, tuple[Line, ...]] = {
 
 @lru_cache(maxsize=1)
 def shades() -> FloatArray:
-    """Return the relative change of brightness at intensity 1, ``(10, 256, 256)`` float32, over the portrait."""
+    """Return the relative change of the portrait's light at intensity 1, ``(10, 256, 256)`` float32."""
     from scipy.ndimage import gaussian_filter
 
     mesh = base_mesh()

@@ -123,9 +123,7 @@ def _blink(mesh: Mesh) -> FloatArray:
         handles[point] = (0.0, float(line - face[point, 1]) / mesh.inter_ocular)
     for point, lid in zip(base.LID_FOLD, base.UPPER_LID[1:-1], strict=True):
         handles[point] = (0.0, 0.5 * handles[lid][1])
-    return _field(
-        mesh, handles, pins=(33, 133, *base.LOWER_LID, 225, 224, 223, 222, 221, *_BROWS), radius=0.2
-    )
+    return _field(mesh, handles, pins=(33, 133, *base.LOWER_LID, 225, 224, 223, 222, 221, *_BROWS), radius=0.2)
 
 
 def _lips() -> tuple[int, ...]:
@@ -135,14 +133,13 @@ def _lips() -> tuple[int, ...]:
 def _lip_handles(rows: Iterable[tuple[int, ...]], drop: float, roundness: float = 1.0) -> Handles:
     """Handles of whole lips: the corners stay, the middle moves by ``drop``."""
     profile = np.sin(np.pi * np.arange(11) / 10).clip(0) ** roundness
-    return {
-        point: (0.0, drop * float(share)) for row in rows for point, share in zip(row, profile, strict=True)
-    }
+    return {point: (0.0, drop * float(share)) for row in rows for point, share in zip(row, profile, strict=True)}
 
 
 def _closed_lips(mesh: Mesh) -> FloatArray:
     """Displacement, in pixels, that closes the portrait's lips: the lower lip does most of the way."""
-    face, handles = mesh.face, {}
+    face = mesh.face
+    handles: Handles = {}
     for column in range(11):
         gap = (face[LOWER_LIP[3][column], 1] - face[UPPER_LIP[3][column], 1]) / mesh.inter_ocular
         handles |= {row[column]: (0.0, 0.25 * gap) for row in UPPER_LIP}
@@ -151,7 +148,7 @@ def _closed_lips(mesh: Mesh) -> FloatArray:
 
 
 def _field(mesh: Mesh, handles: Handles, pins: Iterable[int], radius: float) -> FloatArray:
-    """Interpolate handles of the subject's right half and their mirror images over the vertices, ``(V, 2)``."""
+    """Interpolate handles of the subject's right and their mirror images over the vertices, ``(V, 2)``."""
     both = dict.fromkeys((*pins, *(int(mesh.mirror[pin]) for pin in pins)), (0.0, 0.0))
     both |= {int(mesh.mirror[point]): (-dx, dy) for point, (dx, dy) in handles.items()}
     both |= handles
