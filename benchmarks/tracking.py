@@ -33,9 +33,7 @@ Times = tuple[float, float]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--minutes", type=float, default=1.0, help="length of the short video; the long one is 20 times it"
-    )
+    parser.add_argument("--minutes", type=float, default=1.0, help="of the short video; the long one is 20 times it")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of the speed comparison")
     parser.add_argument("--video", type=Path, help="a clip with one face, in place of carphone")
     parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)

@@ -129,9 +129,7 @@ def _model(module: nn.Module, backbone: str | Backbone | None) -> ExplainedModel
     name = f"the network {type(module).__name__}"
     if backbone is None:
         return ExplainedModel(module, name=name)
-    described: Backbone = (
-        backbone if isinstance(backbone, Backbone) else load_registry().create("backbone", backbone)
-    )
+    described: Backbone = backbone if isinstance(backbone, Backbone) else load_registry().create("backbone", backbone)
     try:
         stages = described.stages(module)
     except AttributeError as error:
@@ -227,9 +225,7 @@ def _broadcast(values: Any, shape: tuple[int, ...], where: str) -> npt.NDArray[A
     try:
         return np.broadcast_to(array, shape)
     except ValueError as error:
-        raise DataError(
-            f"The shape {array.shape} does not fit clips with elements {shape}.", where=where
-        ) from error
+        raise DataError(f"The shape {array.shape} does not fit clips with elements {shape}.", where=where) from error
 
 
 def _pooled(relevance: Tensor, batch: ClipBatch) -> pd.DataFrame:

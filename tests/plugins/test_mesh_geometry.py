@@ -1,4 +1,4 @@
-"""Action Units from landmark geometry: closed forms on the mean face, and the Action Units planted in an animated one."""
+"""Action Units from landmark geometry: closed forms on the mean face, planted ones in an animated face."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RECORDING = Recording("one", "anna", Path("one.mp4"))
 SCHEMES = [mediapipe_478.scheme(), ibug_68.scheme()]
 PLANTED = ("AU01", "AU02", "AU04", "AU09", "AU12", "AU15", "AU25", "AU26", "AU45")
 
-# Action Unit, part, (right, down) shift in inter-ocular distances (mirrored on the left), expected change of its measure.
+# Action Unit; part; shift right and down, inter-ocular distances, mirrored on the left; change of the measure.
 MOVES = [
     ("AU01", "inner_brow", (0, -0.1), 0.1),
     ("AU02", "outer_brow", (0, -0.1), 0.1),

@@ -53,10 +53,7 @@ class _ModuleState:
         attributes = dict(vars(module))
         # Hooks, parameters, buffers and submodules live in dictionaries that must stay the same objects.
         tables = {name: dict(value) for name, value in attributes.items() if isinstance(value, dict)}
-        buffers = {
-            name: (buffer, buffer.detach().clone())
-            for name, buffer in module.named_buffers(recurse=False)
-        }
+        buffers = {name: (buffer, buffer.detach().clone()) for name, buffer in module.named_buffers(recurse=False)}
         return cls(module, attributes, tables, buffers)
 
     def restore(self) -> None:
@@ -111,8 +108,7 @@ def checked(values: Tensor, clips: int, name: str) -> Tensor:
     """Return ``values`` when they are one finite number a clip; `ModelError` otherwise."""
     if tuple(values.shape) != (clips,):
         raise ModelError(
-            f"The explained quantity of {name} has shape {tuple(values.shape)} for {clips} clips; expected "
-            f"({clips},).",
+            f"The explained quantity of {name} has shape {tuple(values.shape)} for {clips} clips; expected ({clips},).",
             hint="The objective's target (or 'target') must pick one number a clip.",
         )
     if not bool(values.isfinite().all()):

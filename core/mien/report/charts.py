@@ -77,7 +77,7 @@ class BarChart(Chart):
 
     groups: Sequence[str]
     series: Sequence[BarSeries]
-    value_name: str = "trained network, with 95 % interval"
+    value_name: str = "trained, with 95 % interval"
     reference_name: str = "untrained networks"
     chance: float | None = None
     chance_name: str = "chance"

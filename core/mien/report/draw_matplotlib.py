@@ -61,6 +61,8 @@ def save(chart: Chart, folder: Path, *, raster: bool = True) -> list[Path]:
     kinds = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, **({"png": {}} if raster else {})}
     with matplotlib.rc_context(_STYLE):
         drawn = figure(chart)
+        drawn.draw_without_rendering()
+        drawn.set_layout_engine("none")  # the layout is found once, not again for each kind of file
         paths = []
         for kind, about in kinds.items():
             path = folder / f"{chart.name}.{kind}"
@@ -99,7 +101,7 @@ def _bars(chart: BarChart) -> Figure:
     for i in range(rows * columns):
         panel = axes[i // columns][i % columns]
         if i < len(chart.series):
-            _bar_panel(panel, chart, chart.series[i], palette.series_colour(i))
+            _bar_panel(panel, chart, chart.series[i], palette.SERIES[0])
         else:
             panel.set_axis_off()
     axes[0][0].invert_yaxis()
@@ -268,7 +270,7 @@ def _face_panel(panel: Axes, chart: FaceMap, values: Mapping[str, float], colour
     from matplotlib.patches import Polygon
 
     lines = [[chart.points[a], chart.points[b]] for a, b in chart.edges] or [list(chart.outline)]
-    panel.add_collection(LineCollection(lines, colors="#c5cdd5", linewidths=0.4))
+    panel.add_collection(LineCollection(lines, colors="#9aa5b1", linewidths=0.5))
     for name, patch in chart.patches.items():
         value = values.get(name, math.nan)
         face = colours.to_rgba(np.array([value]), alpha=0.88)[0] if math.isfinite(value) else "none"

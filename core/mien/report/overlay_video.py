@@ -112,7 +112,7 @@ class _Scene:
         self.outlines = region_outlines(strip, scheme, style.shape, style.padding)
         self.limit = relevance_limit(strip.maps)
         steps = np.diff(strip.frames)
-        self.reach = 2 * int(np.median(steps)) if len(steps) else 1
+        self.reach = 2 * int(steps.min()) if len(steps) else 1
 
     @property
     def size(self) -> tuple[int, int]:

@@ -99,10 +99,10 @@ def faces(chart: FaceMap) -> Figure:
         n = suffix(i)
         x, y = cells.domains[i]
         axes = {"type": "scatter", "mode": "lines", "xaxis": f"x{n}", "yaxis": f"y{n}", "showlegend": False}
-        data.append({**axes, **_mesh(chart), "line": {"color": "#c5cdd5", "width": 0.7}, "hoverinfo": "skip"})
         for name, patch in chart.patches.items():
             value = panel.values.get(name, math.nan)
             data.append({**axes, **_patch(name, patch, value, limit, colours, chart)})
+        data.append({**axes, **_mesh(chart), "line": {"color": "#9aa5b1", "width": 1}, "hoverinfo": "skip"})
         hidden = {"visible": False, "fixedrange": True}
         layout[f"xaxis{n}"] = {**hidden, "domain": x, "anchor": f"y{n}"}
         top, bottom = face_height(chart)

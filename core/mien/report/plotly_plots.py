@@ -22,8 +22,8 @@ def bars(chart: BarChart) -> Figure:
     """Return one panel of bars a series, on one value axis."""
     columns = min(3, max(1, len(chart.series)))
     cells = grid(len(chart.series), columns, gap_x=0.05, row_px=max(120, 30 * len(chart.groups)), gap_px=70)
-    layout = layout_of(cells.height + 110, barmode="overlay", annotations=[], shapes=[])
-    layout["margin"] = {"l": 110, "r": 24, "t": 66, "b": 56}
+    layout = layout_of(cells.height + 118, barmode="overlay", annotations=[], shapes=[])
+    layout["margin"] = {"l": 110, "r": 24, "t": 74, "b": 56}
     low, high = value_limits(chart)
     data: list[Figure] = []
     for i, series in enumerate(chart.series):
@@ -38,10 +38,10 @@ def bars(chart: BarChart) -> Figure:
             layout["annotations"].append(heading(series.name, x[0], y[1]))
         if chart.chance is not None:
             layout["shapes"].append(chance_line(f"x{n}", chart.chance, f"y{n} domain", "vertical"))
-        data += _bar_traces(chart, series, n, palette.series_colour(i), i == 0)
+        data += _bar_traces(chart, series, n, palette.SERIES[0], i == 0)
     if any(series.references for series in chart.series) or chart.chance is not None:
         layout["showlegend"] = True
-        layout["legend"] = {**layout["legend"], "y": 1.0, "yshift": 0, "yref": "container", "yanchor": "top"}
+        layout["legend"] = {**layout["legend"], "y": 1.0, "yref": "container", "yanchor": "top"}
     if chart.chance is not None:
         data.append(legend_line(chart.chance_name))
     return {"data": data, "layout": layout}

@@ -93,6 +93,12 @@ class Content:
     config: str
 
     @property
+    def lead(self) -> str:
+        """The sentences under the title."""
+        first = self.limits[0] if self.limits else ""
+        return first if first.startswith(self.notice) else f"{self.notice} {first}".strip()
+
+    @property
     def charts(self) -> list[Chart]:
         """All charts, each once."""
         return list({chart.name: chart for chart in self._charts()}.values())
@@ -196,9 +202,15 @@ def _face_map(material: ReportMaterial) -> Chart | None:
     return facts.face_map(_table_of(material, "region_relevance"), material.scheme, shape, padding)
 
 
+def _title(name: str) -> str:
+    parts = name.replace("_", " ").split()
+    first = parts[0].upper() if parts[0] == "au" else parts[0].capitalize()
+    return " ".join([first, *parts[1:]])
+
+
 def _found(name: str, analysis: Analysis) -> Found:
     general = [chart for chart in analysis.charts if not chart.about]
-    return Found(name, name.replace("_", " ").capitalize(), general, analysis.notes)
+    return Found(name, _title(name), general, analysis.notes)
 
 
 def _examples(material: ReportMaterial, label: str) -> list[Example]:

@@ -29,7 +29,7 @@ def interval(low: Any, high: Any) -> str:
     """Return ``95 % interval a to b``, or that there is none."""
     if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
         return "no interval: too few participants"
-    return f"95 % interval {number(low)} to {number(high)}"
+    return f"95 % interval {number(low, 2)} to {number(high, 2)}"
 
 
 def count(many: int, noun: str, plural: str = "") -> str:
@@ -133,7 +133,7 @@ def _prediction_headline(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
     people = count(int(r["n"]), "held-out participant")
     if r["value"] is None or not math.isfinite(r["value"]):
         return [f"With {people} the correlation of predictions with labels is not defined."]
-    mae = f" The mean absolute error is {number(error['value'])}." if error and error["value"] is not None else ""
+    mae = f" The mean absolute error is {number(error['value'], 2)}." if error and error["value"] is not None else ""
     return [
         f"On {people}, predictions correlate with the labels at r = {number(r['value'], 2)} "
         f"({interval(r['low'], r['high'])}).{mae}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -27,8 +28,19 @@ def recordings_table(
     """Return one row a recording; those set aside come last, with stage and reason."""
     known = {recording.id: recording for recording in recordings}
     rows = [_used_row(item, source) for item in prepared]
-    rows += [_excluded_row(exclusion, known.get(exclusion.recording)) for exclusion in exclusions]
+    taken = {item.recording.id for item in prepared}
+    for exclusion in exclusions:
+        row = _excluded_row(exclusion, known.get(exclusion.recording))
+        row["recording"] = _free(exclusion.recording, taken)
+        taken.add(str(row["recording"]))
+        rows.append(row)
     return conform("recordings", pd.DataFrame(rows))
+
+
+def _free(id_: str, taken: Collection[str]) -> str:
+    """Return the id, numbered when it is taken: a data set may set a row aside that repeats another's recording."""
+    numbered = (f"{id_} ({number})" for number in itertools.count(2))
+    return id_ if id_ not in taken else next(name for name in numbered if name not in taken)
 
 
 def _used_row(item: PreparedRecording, source: ClipSource) -> dict[str, object]:

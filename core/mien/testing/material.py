@@ -207,7 +207,6 @@ def _regions(rng: np.random.Generator) -> Analysis:
         groups=_REGIONS,
         series=series,
         chance=1.0,
-        chance_name="chance (an even spread over the face)",
     )
     rows = [
         {"method": s.name, "region": region.replace(" ", "_"), "density": value}
@@ -260,7 +259,9 @@ def _units(rng: np.random.Generator) -> Analysis:
         annotate=True,
         limit=1.0,
     )
-    return Analysis(charts=[chart], notes=["ig_blur: the relevance of the mouth goes most closely with AU12, r = 0.91."])
+    return Analysis(
+        charts=[chart], notes=["ig_blur: the relevance of the mouth goes most closely with AU12, r = 0.91."]
+    )
 
 
 def _pictures(recording: str, participant: str, method: str, rng: np.random.Generator) -> list[Picture]:

@@ -138,7 +138,7 @@ def _chart(table: pd.DataFrame, controls: pd.DataFrame, measure: str) -> BarChar
         groups=[region_title(region) for region in regions],
         series=series,
         chance=chance,
-        chance_name="chance (an even spread over the face)",
+        chance_name="chance",
     )
 
 

@@ -192,7 +192,7 @@ def _course_chart(course: pd.DataFrame) -> LineChart:
         y_label="times chance",
         series=series,
         chance=1.0,
-        chance_name="chance (an even spread over time)",
+        chance_name="an even spread over time",
     )
 
 

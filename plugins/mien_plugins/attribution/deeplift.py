@@ -28,9 +28,7 @@ class DeepLift(BaselineMethod):
         "ICML 2017"
     )
 
-    def attribute(
-        self, model: ExplainedModel, batch: ClipBatch, target: Callable[[Tensor], Tensor]
-    ) -> Explanation:
+    def attribute(self, model: ExplainedModel, batch: ClipBatch, target: Callable[[Tensor], Tensor]) -> Explanation:
         """Return relevance and its gap; clips pass one by one, each beside its baseline."""
         import torch
 
@@ -53,9 +51,7 @@ class DeepLift(BaselineMethod):
         return Explanation(relevance, output, baseline_output, gap.to(output))
 
 
-def _multiplied(
-    model: ExplainedModel, clip: Tensor, baseline: Tensor, target: Callable[[Tensor], Tensor]
-) -> Tensor:
+def _multiplied(model: ExplainedModel, clip: Tensor, baseline: Tensor, target: Callable[[Tensor], Tensor]) -> Tensor:
     from captum.attr import DeepLift as CaptumDeepLift
     from torch import nn
 

@@ -38,9 +38,7 @@ class GradCam(AttributionMethod):
         super().check(model)
         self._candidates(model)
 
-    def attribute(
-        self, model: ExplainedModel, batch: ClipBatch, target: Callable[[Tensor], Tensor]
-    ) -> Explanation:
+    def attribute(self, model: ExplainedModel, batch: ClipBatch, target: Callable[[Tensor], Tensor]) -> Explanation:
         """Return the upsampled map; clips pass one by one."""
         import torch
 

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def gradients(
-    model: ExplainedModel, inputs: Tensor, target: Callable[[Tensor], Tensor]
-) -> tuple[Tensor, Tensor]:
+def gradients(model: ExplainedModel, inputs: Tensor, target: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
     """Return the gradient of the explained quantity of each clip, and the quantity: inputs' shape, ``(B,)``."""
     import torch
 
@@ -38,9 +36,7 @@ class Saliency(AttributionMethod):
     needs: ClassVar[tuple[str, ...]] = ("gradient",)
     citation: ClassVar[str] = "Simonyan, Vedaldi, Zisserman: Deep Inside Convolutional Networks, ICLR workshop 2014"
 
-    def attribute(
-        self, model: ExplainedModel, batch: ClipBatch, target: Callable[[Tensor], Tensor]
-    ) -> Explanation:
+    def attribute(self, model: ExplainedModel, batch: ClipBatch, target: Callable[[Tensor], Tensor]) -> Explanation:
         """Return the absolute gradient."""
         gradient, output = gradients(model, batch.inputs, target)
         return Explanation(relevance=gradient.abs(), output=output)
@@ -52,9 +48,7 @@ class InputXGradient(AttributionMethod):
     needs: ClassVar[tuple[str, ...]] = ("gradient",)
     citation: ClassVar[str] = "Shrikumar et al.: Not Just a Black Box, arXiv 1605.01713, 2016"
 
-    def attribute(
-        self, model: ExplainedModel, batch: ClipBatch, target: Callable[[Tensor], Tensor]
-    ) -> Explanation:
+    def attribute(self, model: ExplainedModel, batch: ClipBatch, target: Callable[[Tensor], Tensor]) -> Explanation:
         """Return gradient times input."""
         gradient, output = gradients(model, batch.inputs, target)
         return Explanation(relevance=gradient * batch.inputs.detach(), output=output)

@@ -46,9 +46,7 @@ class IntegratedGradients(BaselineMethod):
             raise ValueError("internal_batch must be at least 1")
         return self
 
-    def attribute(
-        self, model: ExplainedModel, batch: ClipBatch, target: Callable[[Tensor], Tensor]
-    ) -> Explanation:
+    def attribute(self, model: ExplainedModel, batch: ClipBatch, target: Callable[[Tensor], Tensor]) -> Explanation:
         """Return relevance, its gap, and how many gradients each clip took."""
         import torch
 

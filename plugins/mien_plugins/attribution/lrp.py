@@ -43,9 +43,7 @@ class Lrp(AttributionMethod):
     )
     gamma: float = Field(0.25, gt=0, description="How far positive contributions are favoured, for gamma.")
 
-    def attribute(
-        self, model: ExplainedModel, batch: ClipBatch, target: Callable[[Tensor], Tensor]
-    ) -> Explanation:
+    def attribute(self, model: ExplainedModel, batch: ClipBatch, target: Callable[[Tensor], Tensor]) -> Explanation:
         """Return relevance and its gap; clips pass one by one."""
         import torch
 

@@ -70,9 +70,7 @@ class Module(Backbone):
             ) from error
         except AttributeError as error:
             known = [key for key in vars(importlib.import_module(module)) if not key.startswith("_")]
-            raise ModelError(
-                f"'{module}' has no '{name}'.", where=self.factory, hint=nearest(name, known)
-            ) from error
+            raise ModelError(f"'{module}' has no '{name}'.", where=self.factory, hint=nearest(name, known)) from error
         if not callable(found):
             raise ModelError("The factory is not callable.", where=self.factory)
         function: Callable[..., Any] = found
@@ -90,9 +88,7 @@ class Module(Backbone):
     @property
     def input_spec(self) -> InputSpec:
         """As configured."""
-        return InputSpec(
-            self.layout, self.frames, self.height, self.width, self.standardise, self.mean, self.std
-        )
+        return InputSpec(self.layout, self.frames, self.height, self.width, self.standardise, self.mean, self.std)
 
     def stages(self, model: nn.Module) -> Mapping[str, nn.Module]:
         """Return the submodules of ``stage_names``, or the network's children."""

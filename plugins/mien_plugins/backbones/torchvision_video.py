@@ -29,9 +29,7 @@ class TorchvisionVideo(Backbone):
     architecture_name: ClassVar[str]
     official_file: ClassVar[str]
 
-    weights: Literal["kinetics400", "none"] = Field(
-        "kinetics400", description="Pretrained on Kinetics-400, or random."
-    )
+    weights: Literal["kinetics400", "none"] = Field("kinetics400", description="Pretrained on Kinetics-400, or random.")
     weights_file: ConfigPath | None = Field(
         None, description="The official weight file, where it shall not be downloaded."
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mien.types import ByteArray, FloatArray, FrameFaces
+from mien.types import ByteArray, FloatArray, FrameFaces, IntArray
 from mien_plugins.detectors.mediapipe_engines import Detections, Engine, Meshes
 from mien_plugins.detectors.quiet import quiet_library, quiet_warnings
 
@@ -102,7 +102,7 @@ def _seen(boxes: FloatArray, scores: FloatArray, detections: Detections) -> floa
     return float(scores[0]) if _match(boxes, detections.boxes)[0] >= 0 else 0.0
 
 
-def _match(boxes: FloatArray, others: FloatArray) -> FloatArray:
+def _match(boxes: FloatArray, others: FloatArray) -> IntArray:
     """Return for each of ``(F, 4)`` the index of the most overlapping of ``(D, 4)``, -1 without one."""
     if not len(boxes) or not len(others):
         return np.full(len(boxes), -1)

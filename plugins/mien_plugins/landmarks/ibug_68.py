@@ -5,6 +5,8 @@ Right and left are the person's own.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from mien.types import LandmarkScheme
 from mien_plugins.landmarks import mediapipe_478
 
@@ -56,6 +58,6 @@ def scheme() -> LandmarkScheme:
 
 
 def _edges() -> tuple[tuple[int, int], ...]:
-    lines = [pair for line in _LINES for pair in zip(line[:-1], line[1:], strict=True)]
+    lines = [pair for line in _LINES for pair in pairwise(line)]
     rings = [pair for ring in _RINGS for pair in zip(ring, (*ring[1:], ring[0]), strict=True)]
     return (*lines, *rings)

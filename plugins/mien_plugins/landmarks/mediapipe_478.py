@@ -5,6 +5,7 @@ Right and left are the person's own; in an unmirrored image the person's right i
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 from mien.types import LandmarkScheme
@@ -33,8 +34,9 @@ _MEAN_FACE = Path(__file__).with_name("mean_face_478.csv")
 def scheme() -> LandmarkScheme:
     """Return the scheme ``mediapipe_478``.
 
-    The mean face is MediaPipe's canonical face model (Apache-2.0) seen from the front, which is neutral and
-    symmetric; the model has no irises, which are drawn with their mean size in the middle of the eyes.
+    The mean face is the canonical face model of MediaPipe (copyright The MediaPipe Authors, Apache-2.0) seen
+    from the front, which is neutral and symmetric, its lips a little apart.  The model has no irises: they are
+    drawn with their mean size in the middle of the eyes.
     """
     import numpy as np
 
@@ -60,7 +62,7 @@ def scheme() -> LandmarkScheme:
 
 
 def _edges() -> tuple[tuple[int, int], ...]:
-    rings = (FACE_OVAL, RIGHT_EYE, LEFT_EYE, RIGHT_EYEBROW, LEFT_EYEBROW)
-    rings = (*rings, LIPS, INNER_LIPS, RIGHT_IRIS, LEFT_IRIS, NOSE_WINGS)
+    rings: list[tuple[int, ...]] = [FACE_OVAL, RIGHT_EYE, LEFT_EYE, RIGHT_EYEBROW, LEFT_EYEBROW]
+    rings += [LIPS, INNER_LIPS, RIGHT_IRIS, LEFT_IRIS, NOSE_WINGS]
     closed = [pair for ring in rings for pair in zip(ring, (*ring[1:], ring[0]), strict=True)]
-    return (*closed, *zip(NOSE_BRIDGE[:-1], NOSE_BRIDGE[1:], strict=True))
+    return (*closed, *pairwise(NOSE_BRIDGE))

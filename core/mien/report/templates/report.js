@@ -3,7 +3,9 @@
   const config = {
     responsive: true,
     displaylogo: false,
-    modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"],
+    // Only these: one of the others would send the chart to a server.
+    modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
+    plotlyServerURL: "",
     toImageButtonOptions: { format: "svg" },
   };
   const plots = Array.from(document.querySelectorAll(".plot"));

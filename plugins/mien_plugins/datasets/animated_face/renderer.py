@@ -85,9 +85,9 @@ class Renderer:
 
     def badge_box(self) -> tuple[int, int, int, int]:
         """Return where the badge is: x0, y0, x1, y1 in pixels, half-open; beside the brow, off the face."""
-        x, y = self._mesh.eyes.mean(0) + np.multiply((1.12, -0.72), self._mesh.inter_ocular)
+        x, y = self._mesh.eyes.mean(0) + np.multiply((1.12, -0.62), self._mesh.inter_ocular)
         x = SIDE - 1 - x if self.look.mirrored else x
-        half, zoom = 0.17 * self._mesh.inter_ocular, self.size / SIDE
+        half, zoom = 0.16 * self._mesh.inter_ocular, self.size / SIDE
         low_x, low_y, high_x, high_y = (round(v * zoom) for v in (x - half, y - half, x + half, y + half))
         return low_x, low_y, high_x, high_y
 

@@ -86,7 +86,7 @@ def _nose_wrinkler(mesh: Mesh) -> FloatArray:
 
 
 def _lip_corner_puller(mesh: Mesh) -> FloatArray:
-    return _corners(mesh, (-0.12, -0.12))
+    return _corners(mesh, (-0.14, -0.14))
 
 
 def _lip_corner_depressor(mesh: Mesh) -> FloatArray:
@@ -99,7 +99,7 @@ def _corners(mesh: Mesh, shift: tuple[float, float]) -> FloatArray:
         for column, share in enumerate((1.0, 0.6, 0.25, 0.08)):
             handles[row[column]] = (share * shift[0], share * shift[1])
     middle = {row[column] for row in UPPER_LIP + LOWER_LIP for column in (4, 5)}
-    return _field(mesh, handles, pins=(*middle, 64, 98, 50, 152), radius=0.3)
+    return _field(mesh, handles, pins=(*middle, 64, 98, 50, 152), radius=0.2)
 
 
 def _lips_part(mesh: Mesh) -> FloatArray:
