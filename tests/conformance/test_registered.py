@@ -1,9 +1,11 @@
 """Every registered component keeps the promises of its kind; a new one is tested by being registered."""
 
+import numpy as np
 import pytest
 
 from mien.registry import Entry, load_registry
 from mien.testing import SUITES
+from mien.video.writer import VideoWriter
 
 REGISTRY = load_registry()
 
@@ -31,6 +33,19 @@ def _suite(entry: Entry) -> type:
 
 
 globals().update({suite.__name__: suite for suite in map(_suite, REGISTRY.entries())})
+
+
+class Test_dataset_manifest(SUITES["dataset"]):  # noqa: N801  takes the place of the generated one: it needs files
+    component = REGISTRY.load("dataset", "manifest")
+
+    @pytest.fixture(scope="class")
+    def made(self, tmp_path_factory):
+        folder = tmp_path_factory.mktemp("manifest")
+        for name in ("a.mp4", "b.mp4"):
+            with VideoWriter(folder / name, 25, 32, 32) as writer:
+                writer.write(np.zeros((2, 32, 32, 3), np.uint8))
+        (folder / "videos.csv").write_text("participant,video,score\np0,a.mp4,1\np1,b.mp4,2\n")
+        return self.component(file=folder / "videos.csv")
 
 
 def test_every_kind_has_a_suite_and_a_built_in_component():

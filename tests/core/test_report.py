@@ -227,6 +227,7 @@ def test_an_empty_run_has_a_report(tmp_path):
         analyses={},
         pictures=(),
         videos=(),
+        notes=(),
         selected={},
     )
     assert "Nothing was explained" in Page(write_report(material, tmp_path).read_text()).text

@@ -243,7 +243,7 @@ def draw_outlines(image: ByteArray, polygons: Iterable[FloatArray], view: View) 
     return drawn
 
 
-def face_view(landmarks: FloatArray, height: int, width: int, *, panel: int = 320, margin: float = 0.45) -> View:
+def face_view(landmarks: FloatArray, height: int, width: int, *, panel: int = 320, margin: float = 0.3) -> View:
     """Return a view, the same for all frames, that holds the face whenever it is seen.
 
     Parameters
