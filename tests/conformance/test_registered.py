@@ -12,7 +12,7 @@ REGISTRY = load_registry()
 # What a component requires to be made at all, and small sizes that make the tests quick.
 FIELDS: dict[tuple[str, str], dict] = {
     ("dataset", "animated_face"): {
-        "participants": 3,
+        "participants": 3, "test_participants": 1,
         "recordings_per_participant": 1,
         "frames": 8,
         "size": 128,
@@ -39,13 +39,14 @@ class Test_dataset_manifest(SUITES["dataset"]):  # noqa: N801  takes the place o
     component = REGISTRY.load("dataset", "manifest")
 
     @pytest.fixture(scope="class")
-    def made(self, tmp_path_factory):
+    @classmethod
+    def made(cls, tmp_path_factory):
         folder = tmp_path_factory.mktemp("manifest")
         for name in ("a.mp4", "b.mp4"):
             with VideoWriter(folder / name, 25, 32, 32) as writer:
                 writer.write(np.zeros((2, 32, 32, 3), np.uint8))
         (folder / "videos.csv").write_text("participant,video,score\np0,a.mp4,1\np1,b.mp4,2\n")
-        return self.component(file=folder / "videos.csv")
+        return cls.component(file=folder / "videos.csv")
 
 
 def test_every_kind_has_a_suite_and_a_built_in_component():

@@ -7,15 +7,15 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
+
+from mien.report.charts import BarChart, HeatMap, LineChart
+from mien.tables import empty
 from mien_plugins.analyzers.au_correlation import AuCorrelation, spearman
 from mien_plugins.analyzers.bootstrap import mean_interval
 from mien_plugins.analyzers.region_relevance import RegionRelevance
 from mien_plugins.analyzers.temporal_profile import TemporalProfile, with_gaps
 from mien_plugins.analyzers.time_bins import independent_bins
-from scipy import stats
-
-from mien.report.charts import BarChart, HeatMap, LineChart
-from mien.tables import empty
 
 AREAS = {"mouth": 10, "nose": 20, "elsewhere_face": 70, "background": 100}
 
@@ -82,7 +82,7 @@ def run_of(relevance, *, control=None, action_units=None, seed=3, method_signed=
         action_units=empty("action_units") if action_units is None else action_units,
         recordings=recordings,
         predictions=predictions,
-        methods={name: method for name in relevance["method"].unique()},
+        methods=dict.fromkeys(relevance["method"].unique(), method),
         seed=seed,
     )
 

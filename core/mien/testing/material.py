@@ -43,7 +43,7 @@ def report_material(
     people = [*names, *(f"person{i:03d}" for i in range(len(names), participants))]
     rng = np.random.default_rng(7)
     recordings, predictions = _recordings(people), _predictions(people, rng)
-    held_out = predictions.loc[predictions["split"] == "test", "recording"].unique()
+    held_out = [str(name) for name in predictions.loc[predictions["split"] == "test", "recording"].unique()]
     selected = dict(zip(held_out[:3], ("worst", "median", "best"), strict=False)) | {"carphone": "out of distribution"}
     shown = recordings.set_index("recording")["participant"].to_dict()
     analyses = {

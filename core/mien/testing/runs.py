@@ -27,7 +27,8 @@ class DatasetSuite(ComponentSuite):
     """Checks of a data set; give fields that make it small."""
 
     @pytest.fixture(scope="class")
-    def folder(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    @classmethod
+    def folder(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:
         """Return the data set's lasting folder."""
         return tmp_path_factory.mktemp("dataset")
 
