@@ -9,7 +9,7 @@ landmark clip  ``(B, T, N, 2)`` float32     the network's input space
 boxes          ``(T, 4)`` float32           x0, y0, x1, y1 in source pixels; NaN without a face
 landmarks      ``(T, N, 2)`` float32        x, y in source pixels; NaN without a face
 region bits    ``(T, H, W)`` uint16         bit r set: the pixel belongs to region r
-transforms     ``(T, K, 2, 3)`` float64     affine, source pixels to the pixels of tile k
+transforms     ``(T, K, 2, 3)`` float64     affine, source pixels to the crop's pixels in tile k
 time           ``(T,)`` float64             seconds from the start of the source
 =============  ===========================  =====================================================
 

@@ -370,3 +370,17 @@ def test_extreme_frames_are_apart_and_of_one_kind():
     unsigned = extreme_frames(table, "ig", "a", count=1, signed=False)
     assert unsigned["frame"].tolist() == [10, 6]
     assert extreme_frames(table.iloc[:1], "ig", "a").empty
+
+
+def test_few_participants_are_warned_of():
+    metric = {
+        "split": "test",
+        "level": "participant",
+        "metric": "pearson",
+        "value": 1.0,
+        "low": None,
+        "high": None,
+        "n": 2,
+    }
+    assert "So few participants show nothing" in words.headlines({"metrics": [metric]})[0]
+    assert "So few" not in words.headlines({"metrics": [{**metric, "n": 9}]})[0]

@@ -127,10 +127,11 @@ def prediction_chart(predictions: pd.DataFrame, label: str) -> ScatterChart | No
 _METRICS = {"pearson": "Pearson r", "spearman": "Spearman r", "ccc": "concordance", "mae": "MAE", "rmse": "RMSE"}
 
 
-def metrics_grid(metrics: pd.DataFrame) -> Grid | None:
-    """Return the metrics for reading, held-out participants first."""
-    if metrics.empty:
+def metrics_grid(metrics: pd.DataFrame, levels: Sequence[str]) -> Grid | None:
+    """Return the metrics of some levels for reading, held-out participants first."""
+    if metrics.empty or not metrics["level"].isin(levels).any():
         return None
+    metrics = metrics[metrics["level"].isin(levels)]
     order = {split: i for i, split in enumerate(("test", "validation", "train"))}
     rows = [
         [

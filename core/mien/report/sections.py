@@ -78,6 +78,7 @@ class Content:
     training: Chart | None
     predictions: Chart | None
     metrics: Grid | None
+    finer_metrics: Grid | None
     participants: Grid | None
     face_map: Chart | None
     found: Sequence[Found]
@@ -131,7 +132,8 @@ def content(material: ReportMaterial) -> Content:
         remarks=facts.remarks(recordings) if len(recordings) else None,
         training=facts.training_chart(material.table("training")),
         predictions=facts.prediction_chart(predictions, label) if has else None,
-        metrics=facts.metrics_grid(material.table("metrics")),
+        metrics=facts.metrics_grid(material.table("metrics"), ["participant"]),
+        finer_metrics=facts.metrics_grid(material.table("metrics"), ["recording", "window"]),
         participants=_participants(predictions) if has else None,
         face_map=_face_map(material),
         found=[_found(name, analysis) for name, analysis in material.analyses.items()],
@@ -170,7 +172,7 @@ def _cards(material: ReportMaterial) -> list[Card]:
     ]
     for metric in summary.get("metrics", []):
         held_out = metric["split"] == "test" and metric["level"] == "participant"
-        if held_out and metric["metric"] == "pearson" and metric["value"] is not None:
+        if held_out and metric["metric"] == "pearson" and metric["value"] is not None and metric["n"] >= words.FEW:
             cards.insert(0, Card(words.number(metric["value"], 2), "r on held-out participants"))
     return cards
 

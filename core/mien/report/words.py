@@ -6,6 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+FEW = 5
+"""Below so many participants a correlation is not worth a headline without a warning."""
+
 _REGIONS = {"elsewhere_face": "elsewhere in the face", "background": "background", "total": "total"}
 
 
@@ -134,9 +137,10 @@ def _prediction_headline(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
     if r["value"] is None or not math.isfinite(r["value"]):
         return [f"With {people} the correlation of predictions with labels is not defined."]
     mae = f" The mean absolute error is {number(error['value'], 2)}." if error and error["value"] is not None else ""
+    few = " So few participants show nothing about others." if r["n"] < FEW else ""
     return [
         f"On {people}, predictions correlate with the labels at r = {number(r['value'], 2)} "
-        f"({interval(r['low'], r['high'])}).{mae}"
+        f"({interval(r['low'], r['high'])}).{mae}{few}"
     ]
 
 

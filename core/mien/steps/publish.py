@@ -14,7 +14,6 @@ import pandas as pd
 from mien.config.run_config import ExplainConfig, RunConfig
 from mien.errors import DataError
 from mien.interfaces import Analysis
-from mien.report.draw_matplotlib import save
 from mien.report.html import write_report
 from mien.report.material import ReportMaterial
 from mien.report.privacy import Pseudonyms
@@ -83,9 +82,6 @@ def _write(publication: Publication, pictures: Pictures) -> RunOutcome:
     for name, table in tables.items():
         table.to_parquet(out / "tables" / f"{name}.parquet", index=False)
     _copy_checkpoint(publication)
-    for analysis in analyses.values():
-        for chart in analysis.charts:
-            save(chart, out / "figures", raster=not hidden)
     summary = summarise(tables, title=config.report.title, seed=config.seed, notes=notes)
     record = _finished(publication, names)
     _write_json(out, record, summary)

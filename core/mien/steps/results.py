@@ -100,12 +100,14 @@ def relevance_tables(
     """Return the tables ``relevance``, ``relevance_cells``, ``control_relevance`` and ``explanations``."""
     cells, explanations, controls = [], [], []
     for task, folder in found.items():
-        own = pd.read_parquet(folder / "cells.parquet").assign(method=task.method)
+        # Recordings of the same content share a stored result, which says whose it was first.
+        names_of_task = {"method": task.method, "recording": task.recording}
+        own = pd.read_parquet(folder / "cells.parquet").assign(**names_of_task)
         if task.network is not None:
             controls.append(_summed(region_rows(own, names)).assign(network=task.network))
             continue
         cells.append(own)
-        explanations.append(pd.read_parquet(folder / "explanations.parquet").assign(method=task.method))
+        explanations.append(pd.read_parquet(folder / "explanations.parquet").assign(**names_of_task))
     all_cells = _concat(cells)
     relevance = region_rows(all_cells, names) if len(all_cells) else all_cells
     return {

@@ -14,8 +14,9 @@ Line = tuple[int, tuple[float, float], tuple[float, float]]
 """A point of the mesh, and where a wrinkle begins and ends from it, in inter-ocular distances."""
 
 _DEPTH = 0.34  # share of the light that the middle of a wrinkle takes
+_DEPTHS = {"AU12": 0.65}  # the corners' motion alone changes fewer pixels than any other Action Unit
 _WIDTH = 0.027  # standard deviation of its profile, inter-ocular distances
-_MOUTH_DEPTH = 0.93
+_MOUTH_DEPTH = 0.85
 
 # On the subject's right; the mirrored ones are added.
 _WRINKLES: dict[str, tuple[Line, ...]] = {
@@ -34,7 +35,7 @@ _WRINKLES: dict[str, tuple[Line, ...]] = {
         (197, (-0.15, -0.01), (0.0, 0.03)),
         (48, (-0.05, -0.14), (-0.07, 0.02)),
     ),
-    "AU12": ((61, (-0.06, -0.08), (-0.07, 0.06)), (61, (-0.02, -0.02), (-0.05, 0.02))),
+    "AU12": ((61, (-0.03, -0.13), (-0.07, 0.0)), (61, (-0.07, 0.0), (-0.03, 0.12)), (61, (0.0, -0.02), (-0.07, 0.0))),
     "AU15": ((61, (-0.03, 0.03), (-0.06, 0.16)),),
 }
 
@@ -47,7 +48,7 @@ def shades() -> FloatArray:
     mesh = base_mesh()
     maps = np.zeros((len(NAMES), SIDE, SIDE), np.float32)
     for name, lines in _WRINKLES.items():
-        maps[NAMES.index(name)] = -_DEPTH * _wrinkles(mesh, lines)
+        maps[NAMES.index(name)] = -_DEPTHS.get(name, _DEPTH) * _wrinkles(mesh, lines)
     maps[NAMES.index("AU26")] = -_MOUTH_DEPTH * gaussian_filter(_mouth(mesh), 0.7)
     return maps
 

@@ -86,20 +86,20 @@ def _nose_wrinkler(mesh: Mesh) -> FloatArray:
 
 
 def _lip_corner_puller(mesh: Mesh) -> FloatArray:
-    return _corners(mesh, (-0.14, -0.14))
+    return _corners(mesh, (-0.20, -0.20))
 
 
 def _lip_corner_depressor(mesh: Mesh) -> FloatArray:
-    return _corners(mesh, (-0.02, 0.13))
+    return _corners(mesh, (0.0, 0.12))
 
 
 def _corners(mesh: Mesh, shift: tuple[float, float]) -> FloatArray:
     handles: Handles = {}
     for row in UPPER_LIP + LOWER_LIP:
-        for column, share in enumerate((1.0, 0.6, 0.25, 0.08)):
+        for column, share in enumerate((1.0, 0.65, 0.3, 0.1)):
             handles[row[column]] = (share * shift[0], share * shift[1])
     middle = {row[column] for row in UPPER_LIP + LOWER_LIP for column in (4, 5)}
-    return _field(mesh, handles, pins=(*middle, 64, 98, 50, 152), radius=0.2)
+    return _field(mesh, handles, pins=(*middle, 64, 98, 50, 152), radius=0.25)
 
 
 def _lips_part(mesh: Mesh) -> FloatArray:
@@ -108,9 +108,10 @@ def _lips_part(mesh: Mesh) -> FloatArray:
 
 
 def _jaw_drop(mesh: Mesh) -> FloatArray:
-    handles = _lip_handles(UPPER_LIP, 0.0) | _lip_handles(LOWER_LIP, 0.26, roundness=0.7)
-    handles |= dict.fromkeys((152, 148, 176, 175, 171, 199, 200, 201, 18, 83), (0.0, 0.24))
-    return _field(mesh, handles, pins=(2, 98, 64, 132, 58, 50), radius=0.5)
+    # The outline stays: a chin that moves before the collar would show more than all other Action Units.
+    handles = _lip_handles(UPPER_LIP, 0.0) | _lip_handles(LOWER_LIP, 0.19, roundness=0.7)
+    handles |= dict.fromkeys((18, 83), (0.0, 0.14)) | dict.fromkeys((200, 201), (0.0, 0.09))
+    return _field(mesh, handles, pins=(2, 98, 64, 50, *base.FACE_OVAL[14:24]), radius=0.3)
 
 
 def _blink(mesh: Mesh) -> FloatArray:
