@@ -19,6 +19,7 @@ from mien.config.run_config import NAMED_PART_KINDS, PART_KINDS
 from mien.config.schema import run_schema
 from mien.errors import PluginError
 from mien.registry import KINDS, Entry, Registry, load_registry
+from mien.schemas import analyzer_tables
 from mien.tables import TABLES, Table
 
 FOLDER = Path(__file__).parent / "reference"
@@ -31,7 +32,7 @@ def pages(registry: Registry) -> dict[str, str]:
         "cli.md": page("Command line", cli()),
         "plugins.md": page("Built-in components", catalogue(registry)),
         "config.md": page("Configuration", configuration(registry)),
-        "tables.md": page("Tables", tables()),
+        "tables.md": page("Tables", tables(registry)),
     }
 
 
@@ -189,18 +190,23 @@ def sections(schema: dict[str, Any]) -> Iterator[str]:
         waiting += [(f"{key}.{name}", value) for name, value in nested.items()]
 
 
-def tables() -> Iterator[str]:
-    """Yield the result tables."""
+def tables(registry: Registry) -> Iterator[str]:
+    """Yield the run's own tables, then those of the analyzers."""
     yield "A run writes `tables/<name>.parquet`. JSON Schemas of their rows are in `schemas/tables/`."
-    yield "Analyzers add tables of their own, described in the report.\n"
+    yield "Analyzers add tables of their own; those of the built-in ones come [last](#tables-of-analyzers)."
+    yield "Two analyzers may give a table of the same name: the second is then `<name in the configuration>_<table>`.\n"
     for table in TABLES.values():
         yield from one_table(table)
+    yield "## Tables of analyzers\n"
+    for analyzer, described in analyzer_tables(registry).items():
+        for table in described:
+            yield from one_table(table, "###", f"From [`{analyzer}`](plugins.md#analyzer-{analyzer}). ")
 
 
-def one_table(table: Table) -> Iterator[str]:
+def one_table(table: Table, level: str = "##", origin: str = "") -> Iterator[str]:
     """Yield the columns of a table."""
-    yield f"## {table.name}\n"
-    yield f"One row: {table.row[0].lower()}{table.row[1:]}\n"
+    yield f"{level} {table.name}\n"
+    yield f"{origin}One row: {table.row[0].lower()}{table.row[1:]}\n"
     yield head("Column", "Type", "Unit", "Meaning")
     for column in table.columns:
         kind = column.type + (", may be absent" if column.nullable else "")

@@ -40,7 +40,7 @@ def prepare_torchvision() -> bool:
         _forget("torchvision")
     else:
         return False
-    library = torch.library.Library("torchvision", "DEF")
+    library: Any = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
     for schema in _SCHEMAS.values():
         library.define(schema)
     _library.append(library)

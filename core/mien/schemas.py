@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mien.config.schema import DIALECT, Schema, run_schema
-from mien.errors import ConfigError
+from mien.errors import ConfigError, PluginError
 from mien.registry import Registry
-from mien.tables import TABLES, table_schema
+from mien.tables import TABLES, Table, table_schema
 
 RECORDS: dict[str, str] = {
     "run.json": "mien.run.record:RunRecord",
@@ -25,7 +26,28 @@ def all_schemas(registry: Registry) -> dict[str, Schema]:
     schemas = {"config.json": run_schema(registry)}
     schemas |= {name: _record(target) for name, target in RECORDS.items()}
     schemas |= {f"tables/{name}.json": table_schema(name) for name in TABLES}
+    for own in analyzer_tables(registry).values():
+        schemas |= {f"tables/{table.name}.json": table_schema(table) for table in own}
     return schemas
+
+
+def analyzer_tables(registry: Registry) -> dict[str, tuple[Table, ...]]:
+    """Return the tables that each registered analyzer describes, by its id.
+
+    A table whose name an earlier analyzer has is named ``<id>_<name>``; one with the name of a table of the run itself
+    is never written and left out.  An analyzer that cannot be imported has none.
+    """
+    taken: set[str] = set()
+    found: dict[str, tuple[Table, ...]] = {}
+    for entry in registry.entries("analyzer"):
+        try:
+            tables: tuple[Table, ...] = registry.load(entry.kind, entry.id).tables
+        except PluginError:
+            continue  # `mien plugins list` says why; the schemas of the others do not depend on it
+        own = (table for table in tables if table.name not in TABLES)
+        found[entry.id] = tuple(replace(t, name=f"{entry.id}_{t.name}") if t.name in taken else t for t in own)
+        taken |= {table.name for table in found[entry.id]}
+    return found
 
 
 def _record(target: str) -> Schema:

@@ -1,4 +1,7 @@
-"""The columns of every result table: name, type, unit and meaning.  This is the only list of them."""
+"""The columns of the run's own tables: name, type, unit and meaning.  This is the only list of them.
+
+Analyzers describe the tables they add in the same terms (`Analyzer.tables`), with the shared columns from here.
+"""
 
 from __future__ import annotations
 
@@ -48,27 +51,31 @@ class Table:
     columns: tuple[Column, ...]
 
 
+# Columns that several tables have, in the run's own and in those of analyzers.
 _SPLITS = ("train", "validation", "test", "out_of_distribution", "none")
-_METHOD = Column("method", "string", "The user's name of the attribution method, a key of explain.methods.")
-_RECORDING = Column("recording", "string", "Id of the recording.")
-_PARTICIPANT = Column("participant", "string", "The person; the unit of statistics.")
-_SPLIT = Column("split", "string", "The side of the split that the participant is on.", allowed=_SPLITS)
-_WINDOW = Column("window", "integer", "Number of the window within its recording, from 0.")
-_FRAME = Column("frame", "integer", "Number of the frame in the source video, from 0.")
-_TIME = Column("time_s", "number", "Time of the frame from the start of the video.", "s")
+METHOD = Column("method", "string", "The user's name of the attribution method, a key of explain.methods.")
+RECORDING = Column("recording", "string", "Id of the recording.")
+PARTICIPANT = Column("participant", "string", "The person; the unit of statistics.")
+SPLIT = Column("split", "string", "The side of the split that the participant is on.", allowed=_SPLITS)
+WINDOW = Column("window", "integer", "Number of the window within its recording, from 0.")
+FRAME = Column("frame", "integer", "Number of the frame in the source video, from 0.")
+TIME = Column("time_s", "number", "Time of the frame from the start of the video.", "s")
 _LABEL = Column("label", "number", "The label, in its own unit; absent when it is not known.", nullable=True)
-_REGION = Column(
+REGION = Column(
     "region",
     "string",
     "A face region; elsewhere_face (the face outside all regions); background; or total (the sum over all "
     "cells). Regions may overlap, so that the rows of regions may add up to more than total.",
 )
+SIGNED = Column("signed", "number", "Sum of the relevance.", "output")
+ABSOLUTE = Column("absolute", "number", "Sum of the absolute relevance.", "output")
+AREA = Column("area", "number", "Number of elements (pixels or landmarks) that were summed.", "elements")
 _SUMS = (
-    Column("signed", "number", "Sum of the relevance.", "output"),
+    SIGNED,
     Column("positive", "number", "Sum of the positive relevance.", "output"),
     Column("negative", "number", "Sum of the negative relevance; 0 or less.", "output"),
-    Column("absolute", "number", "Sum of the absolute relevance.", "output"),
-    Column("area", "number", "Number of elements (pixels or landmarks) that were summed.", "elements"),
+    ABSOLUTE,
+    AREA,
 )
 
 
@@ -80,10 +87,10 @@ _RECORDINGS = Table(
     "recordings",
     "A recording, used or set aside.",
     (
-        _RECORDING,
-        _PARTICIPANT,
+        RECORDING,
+        PARTICIPANT,
         Column("video", "string", "The video file."),
-        _SPLIT,
+        SPLIT,
         _LABEL,
         Column("status", "string", "Whether the recording took part.", allowed=("used", "excluded")),
         Column("stage", "string", "The step that set it aside; absent when it was used.", nullable=True),
@@ -105,10 +112,10 @@ _PREDICTIONS = Table(
     "predictions",
     "A window, and what the trained network says of it.",
     (
-        _RECORDING,
-        _PARTICIPANT,
-        _SPLIT,
-        _WINDOW,
+        RECORDING,
+        PARTICIPANT,
+        SPLIT,
+        WINDOW,
         Column("start_s", "number", "Time of the window's first frame.", "s"),
         Column("end_s", "number", "Time of the window's last frame.", "s"),
         _LABEL,
@@ -121,15 +128,15 @@ _RELEVANCE = Table(
     "relevance",
     "A region in one frame of a window, explained by one method.",
     (
-        _METHOD,
-        _RECORDING,
-        _PARTICIPANT,
-        _SPLIT,
-        _WINDOW,
-        _FRAME,
-        _TIME,
+        METHOD,
+        RECORDING,
+        PARTICIPANT,
+        SPLIT,
+        WINDOW,
+        FRAME,
+        TIME,
         Column("valid", "boolean", "False where the frame had no face and was filled from its neighbour."),
-        _REGION,
+        REGION,
         *_SUMS,
     ),
 )
@@ -138,10 +145,10 @@ _CELLS = Table(
     "relevance_cells",
     "A cell (pixels with the same set of regions) in one frame; cells are disjoint and add up to the total.",
     (
-        _METHOD,
-        _RECORDING,
-        _WINDOW,
-        _FRAME,
+        METHOD,
+        RECORDING,
+        WINDOW,
+        FRAME,
         Column("cell", "integer", "The set of regions as bits; 0 is the background."),
         *_SUMS,
     ),
@@ -151,13 +158,13 @@ _CONTROL = Table(
     "control_relevance",
     "A region in one window, explained in one untrained network; summed over frames.",
     (
-        _METHOD,
+        METHOD,
         Column("network", "integer", "Number of the untrained network, from 0."),
-        _RECORDING,
-        _PARTICIPANT,
-        _SPLIT,
-        _WINDOW,
-        _REGION,
+        RECORDING,
+        PARTICIPANT,
+        SPLIT,
+        WINDOW,
+        REGION,
         *_SUMS,
     ),
 )
@@ -166,9 +173,9 @@ _EXPLANATIONS = Table(
     "explanations",
     "A window explained by one method.",
     (
-        _METHOD,
-        _RECORDING,
-        _WINDOW,
+        METHOD,
+        RECORDING,
+        WINDOW,
         Column("output", "number", "The explained quantity f(x), e.g. the standardised score.", "output"),
         Column(
             "baseline_output",
@@ -190,10 +197,10 @@ _ACTION_UNITS = Table(
     "A facial Action Unit in one frame.",
     (
         Column("source", "string", "The user's name of the source, a key of action_units."),
-        _RECORDING,
-        _PARTICIPANT,
-        _FRAME,
-        _TIME,
+        RECORDING,
+        PARTICIPANT,
+        FRAME,
+        TIME,
         Column("au", "string", "The Action Unit, e.g. AU12."),
         Column("intensity", "number", "Intensity, 0 to 5; absent without a face.", nullable=True),
         Column("presence", "number", "0 or 1; absent where the source does not tell.", nullable=True),
@@ -216,7 +223,7 @@ _METRICS = Table(
     "metrics",
     "A metric of the predictions.",
     (
-        _SPLIT,
+        SPLIT,
         Column("level", "string", "What is averaged first.", allowed=("window", "recording", "participant")),
         Column("metric", "string", "Name of the metric, e.g. pearson."),
         Column("value", "number", "Its value; absent where it is undefined.", nullable=True),
@@ -243,39 +250,52 @@ TABLES: dict[str, Table] = {
 
 
 def table(name: str) -> Table:
-    """Return a table's description, or raise `DataError` with the nearest name."""
+    """Return the description of one of the run's own tables, or raise `DataError` with the nearest name."""
     if name not in TABLES:
         raise DataError(f"There is no table '{name}'.", hint=nearest(name, TABLES))
     return TABLES[name]
 
 
-def conform(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+def _described(which: str | Table) -> Table:
+    return which if isinstance(which, Table) else table(which)
+
+
+def conform(which: str | Table, frame: pd.DataFrame) -> pd.DataFrame:
     """Return the rows with the table's columns, in its order and types.
+
+    Parameters
+    ----------
+    which : str or Table
+        The name of one of the run's own tables, or a description.
+    frame : DataFrame
 
     Raises
     ------
     DataError
-        When a column is missing or extra, a value has another type, is absent or is not allowed.
+        When a column is missing, extra or there twice, a value has another type, is absent or is not allowed.
     """
-    described = table(name)
+    described = _described(which)
     wanted = [column.name for column in described.columns]
+    if not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise DataError(f"The table has the column {twice} twice.", where=f"table '{described.name}'")
     missing, extra = [c for c in wanted if c not in frame], [str(c) for c in frame if c not in wanted]
     if missing or extra:
         parts = [
             f"{word} {', '.join(names)}" for word, names in (("lacks", missing), ("has the unknown", extra)) if names
         ]
-        raise DataError(f"The table {' and '.join(parts)}.", where=f"table '{name}'")
+        raise DataError(f"The table {' and '.join(parts)}.", where=f"table '{described.name}'")
     import pandas as pd
 
-    columns = {column.name: _cast(frame[column.name], column, name) for column in described.columns}
+    columns = {column.name: _cast(frame[column.name], column, described.name) for column in described.columns}
     return pd.DataFrame(columns).reset_index(drop=True)
 
 
-def empty(name: str) -> pd.DataFrame:
+def empty(which: str | Table) -> pd.DataFrame:
     """Return the table without rows."""
     import pandas as pd
 
-    return conform(name, pd.DataFrame({column.name: [] for column in table(name).columns}))
+    return conform(which, pd.DataFrame({column.name: [] for column in _described(which).columns}))
 
 
 def _cast(values: pd.Series[Any], column: Column, table: str) -> pd.Series[Any]:
@@ -285,7 +305,7 @@ def _cast(values: pd.Series[Any], column: Column, table: str) -> pd.Series[Any]:
         raise DataError(f"{int(absent.sum())} of {len(values)} values are absent.", where=where)
     try:
         result = _typed(values, absent, column)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise DataError(f"A value is not {_ARTICLE[column.type]}: {error}.", where=where) from error
     if column.allowed:
         others = sorted(set(result[~absent]) - set(column.allowed))
@@ -330,13 +350,13 @@ def _texts(values: pd.Series[Any], absent: pd.Series[bool]) -> pd.Series[Any]:
     return result.where(~absent)
 
 
-def table_schema(name: str) -> dict[str, Any]:
+def table_schema(which: str | Table) -> dict[str, Any]:
     """Return the JSON Schema of one row of a table, with the unit of each column."""
-    described = table(name)
+    described = _described(which)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": name,
-        "description": f"One row of tables/{name}.parquet: {described.row[0].lower()}{described.row[1:]}",
+        "title": described.name,
+        "description": f"One row of tables/{described.name}.parquet: {described.row[0].lower()}{described.row[1:]}",
         "type": "object",
         "properties": {column.name: _column_schema(column) for column in described.columns},
         "required": [column.name for column in described.columns],

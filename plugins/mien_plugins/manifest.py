@@ -16,9 +16,7 @@ def mien_register(registry: Registrar) -> None:
         extra="demo",
         help="one real face animated by known Action Units (planted truth)",
     )
-    registry.dataset(
-        "manifest", f"{package}.datasets.manifest:Manifest", help="a CSV file of videos and scores"
-    )
+    registry.dataset("manifest", f"{package}.datasets.manifest:Manifest", help="a CSV file of videos and scores")
 
     registry.landmarks(
         "mediapipe_478", f"{package}.landmarks.mediapipe_478:scheme", help="MediaPipe face mesh with irises"
@@ -33,9 +31,7 @@ def mien_register(registry: Registrar) -> None:
         help="MediaPipe face mesh, 478 points",
     )
 
-    registry.cropper(
-        "face", f"{package}.croppers.face:Face", help="the whole face, aligned or the paper's box"
-    )
+    registry.cropper("face", f"{package}.croppers.face:Face", help="the whole face, aligned or the paper's box")
 
     registry.backbone(
         "compact_r3d",
@@ -50,9 +46,7 @@ def mien_register(registry: Registrar) -> None:
         )
     registry.backbone("module", f"{package}.backbones.module:Module", help="any nn.Module of your own")
 
-    registry.objective(
-        "regression", f"{package}.objectives.regression:Regression", help="one continuous score"
-    )
+    registry.objective("regression", f"{package}.objectives.regression:Regression", help="one continuous score")
 
     attribution = f"{package}.attribution"
     registry.attribution(
@@ -61,9 +55,7 @@ def mien_register(registry: Registrar) -> None:
         help="Sundararajan et al. 2017; steps added until complete",
     )
     registry.attribution("saliency", f"{attribution}.gradient:Saliency", help="Simonyan et al. 2014")
-    registry.attribution(
-        "input_x_gradient", f"{attribution}.gradient:InputXGradient", help="Shrikumar et al. 2016"
-    )
+    registry.attribution("input_x_gradient", f"{attribution}.gradient:InputXGradient", help="Shrikumar et al. 2016")
     registry.attribution(
         "deeplift",
         f"{attribution}.deeplift:DeepLift",

@@ -12,7 +12,8 @@ REGISTRY = load_registry()
 # What a component requires to be made at all, and small sizes that make the tests quick.
 FIELDS: dict[tuple[str, str], dict] = {
     ("dataset", "animated_face"): {
-        "participants": 3, "test_participants": 1,
+        "participants": 3,
+        "test_participants": 1,
         "recordings_per_participant": 1,
         "frames": 8,
         "size": 128,
@@ -35,7 +36,7 @@ def _suite(entry: Entry) -> type:
 globals().update({suite.__name__: suite for suite in map(_suite, REGISTRY.entries())})
 
 
-class Test_dataset_manifest(SUITES["dataset"]):  # noqa: N801  takes the place of the generated one: it needs files
+class Test_dataset_manifest(SUITES["dataset"]):
     component = REGISTRY.load("dataset", "manifest")
 
     @pytest.fixture(scope="class")

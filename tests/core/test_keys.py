@@ -98,9 +98,7 @@ def test_package_digest_is_that_of_the_code_that_runs(package: Path) -> None:
 def test_a_single_module_has_a_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "keyed_module.py").write_text("x = 1\n")
     monkeypatch.syspath_prepend(tmp_path)
-    assert package_digest("keyed_module") == digest(
-        {"keyed_module.py": hashlib.sha256(b"x = 1\n").hexdigest()}
-    )
+    assert package_digest("keyed_module") == digest({"keyed_module.py": hashlib.sha256(b"x = 1\n").hexdigest()})
 
 
 @pytest.mark.parametrize("module", ["no_such_module", "sys", "no.such.module", ""])
@@ -126,9 +124,7 @@ def _install(folder: Path, direct_url: str | None) -> None:
         ('{"url": "file:///x", "dir_info": {"editable": true}}', True),
     ],
 )
-def test_only_an_editable_install_is_told_by_its_source(
-    package: Path, direct_url: str | None, hashed: bool
-) -> None:
+def test_only_an_editable_install_is_told_by_its_source(package: Path, direct_url: str | None, hashed: bool) -> None:
     _install(package.parent, direct_url)
     command = "from mien.store.keys import *; print(source_version('keyed==1.2', 'keyed_package.inner.part'))"
     # In a process of its own: what is installed is asked once a process.

@@ -178,9 +178,7 @@ def test_errors_travel_as_they_are_and_others_are_named(
     work: ModuleType, workers: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG, "mien.parallel"):
-        bad, defect, good = _in_order(
-            run_tasks(work.trouble, ["unusable", "defect", "fine"], workers=workers)
-        )
+        bad, defect, good = _in_order(run_tasks(work.trouble, ["unusable", "defect", "fine"], workers=workers))
     assert type(bad.error).__name__ == "ModelError"
     assert str(bad.error) == "here: It does not fit. Change it."
     assert isinstance(defect.error, PluginError)
@@ -196,9 +194,7 @@ def test_what_cannot_travel_is_an_error_of_that_task(work: ModuleType, task: str
     assert good.value == "fine"
 
 
-@pytest.mark.parametrize(
-    ("task", "cause"), [("die", "exit code 7"), ("crash", "SIGSEGV"), ("leave", "exit code 3")]
-)
+@pytest.mark.parametrize(("task", "cause"), [("die", "exit code 7"), ("crash", "SIGSEGV"), ("leave", "exit code 3")])
 def test_a_dying_worker_costs_one_task(work: ModuleType, task: str, cause: str) -> None:
     found = _in_order(run_tasks(work.trouble, ["a", task, "b", task, "c"], workers=2))
     assert [outcome.value for outcome in found] == ["a", None, "b", None, "c"]
@@ -220,9 +216,7 @@ def test_a_task_beyond_the_limit_is_ended_alone(work: ModuleType, workers: int, 
 
 def test_a_worker_that_is_ended_can_clean_up(work: ModuleType, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    list(
-        run_tasks(work.trouble, ["clean"], workers=1, time_limit=0.5, initializer=work.State, initargs=(log,))
-    )
+    list(run_tasks(work.trouble, ["clean"], workers=1, time_limit=0.5, initializer=work.State, initargs=(log,)))
     assert [line.split()[0] for line in log.read_text().splitlines()] == ["open", "cleaned", "close"]
 
 

@@ -98,13 +98,13 @@ def test_the_environment_limits_what_loads(load, monkeypatch):
 
 
 def test_an_unknown_id_names_the_nearest():
-    with pytest.raises(ConfigError, match="Did you mean 'mediapipe'"):
+    with pytest.raises(ConfigError, match=r"Did you mean 'mediapipe'"):
         load_registry().entry("detector", "mediapip")
 
 
 def test_a_promise_that_is_not_kept_names_the_distribution(load, monkeypatch):
     point = _plugin("liar", lambda registry: registry.attribution("none", "json:NoSuchThing"), monkeypatch)
-    with pytest.raises(PluginError, match="attribution 'none' of stranger==1.0"):
+    with pytest.raises(PluginError, match=r"attribution 'none' of stranger==1\.0"):
         load(point).load("attribution", "none")
 
 

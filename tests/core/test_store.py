@@ -295,9 +295,7 @@ def test_a_full_disk_is_named_and_leaves_nothing(store: Store) -> None:
     assert not list((store.root / ".partial").iterdir())
 
 
-def test_a_disk_that_is_full_when_the_manifest_is_written(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_is_full_when_the_manifest_is_written(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

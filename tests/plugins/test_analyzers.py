@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 from mien.report.charts import BarChart, HeatMap, LineChart
+from mien.steps.analyze import as_described
 from mien.tables import empty
 from mien_plugins.analyzers.au_correlation import AuCorrelation, spearman
 from mien_plugins.analyzers.bootstrap import mean_interval
@@ -85,6 +86,15 @@ def run_of(relevance, *, control=None, action_units=None, seed=3, method_signed=
         methods=dict.fromkeys(relevance["method"].unique(), method),
         seed=seed,
     )
+
+
+def test_tables_are_as_described_where_figures_are_undefined():
+    """One participant, regions without pixels or relevance, Action Units that never move."""
+    own = pd.concat([rows({}), rows({"mouth": 1.0}, method="sign", amount=np.arange(16.0))])
+    run = run_of(own, control=rows({}, network=0), action_units=units("p0", {"AU04": np.zeros(16)}))
+    for analyzer in (RegionRelevance(), TemporalProfile(), AuCorrelation()):
+        analysis = as_described(analyzer, analyzer.analyze(run), run.recordings)
+        assert sorted(analysis.tables) == sorted(table.name for table in analyzer.tables)
 
 
 # Region relevance

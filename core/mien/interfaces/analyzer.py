@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from mien.interfaces.component import Component
+from mien.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,7 +96,7 @@ class Analysis:
     Attributes
     ----------
     tables : mapping of str to DataFrame
-        Written to ``tables/<name>.parquet``.
+        Written to ``tables/<name>.parquet``; each is described in `Analyzer.tables`.
     charts : sequence of Chart
         Shown in the report and written to ``figures/``.
     notes : sequence of str
@@ -108,7 +109,20 @@ class Analysis:
 
 
 class Analyzer(Component):
-    """Turns relevance, predictions, labels and Action Units into tables and figures."""
+    """Turns relevance, predictions, labels and Action Units into tables and figures.
+
+    Attributes
+    ----------
+    tables : tuple of Table
+        Every table that `analyze` may return: what a row is, and each column's type, unit and meaning.  They
+        become JSON Schemas in ``schemas/tables`` and part of the documentation.  A returned table that is not
+        described, or does not fit its description, costs the analyzer all its results, and the report says so.
+
+        A description must not take the name of one of the run's own tables.  Ids of people and of recordings
+        belong in columns named ``participant`` and ``recording`` only: reports without faces replace them there.
+    """
+
+    tables: ClassVar[tuple[Table, ...]] = ()
 
     @abstractmethod
     def analyze(self, run: RunView) -> Analysis:

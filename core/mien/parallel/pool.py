@@ -138,9 +138,7 @@ def _run_in_processes(crew: _Crew) -> Iterator[Outcome[Any]]:
 class _Crew:
     """The workers of one call, and the tasks they have not begun."""
 
-    def __init__(
-        self, job: Job, tasks: list[Any], workers: int, time_limit: float | None, advance: Advance
-    ) -> None:
+    def __init__(self, job: Job, tasks: list[Any], workers: int, time_limit: float | None, advance: Advance) -> None:
         self._packed_job = pickle.dumps(job)
         self._pending = deque(enumerate(tasks))
         self._unfinished = len(tasks)
@@ -220,9 +218,7 @@ class _Crew:
                 hint="In a script, call mien inside `if __name__ == '__main__':`; or use one worker.",
             )
         hint = "If memory ran out, use fewer workers; else a library that the step uses crashed."
-        return Outcome(
-            worker.index, error=error or DataError(f"Its process died ({_cause(code)}).", hint=hint)
-        )
+        return Outcome(worker.index, error=error or DataError(f"Its process died ({_cause(code)}).", hint=hint))
 
 
 def _cause(code: int | None) -> str:

@@ -1,26 +1,76 @@
-"""Run the analyzers; one that fails costs its own figures and nothing else."""
+"""Run the analyzers; one that fails, or gives tables it does not describe, costs its own figures and nothing else."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from mien.errors import MienError
+from mien.errors import DataError, MienError, PluginError, nearest
 from mien.interfaces import Analysis, Analyzer, RunView
 from mien.steps.context import RunContext
+from mien.tables import TABLES, Table, conform
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 log = logging.getLogger(__name__)
 
 
 def analyze(view: RunView, analyzers: Mapping[str, Analyzer], context: RunContext) -> dict[str, Analysis]:
-    """Return what each analyzer found, by its name in the configuration."""
+    """Return what each analyzer found, by its name in the configuration; its tables are as it describes them."""
     found = {}
     with context.progress.task("analyzing", len(analyzers), "analyzers") as bar:
         for name, analyzer in analyzers.items():
             try:
-                found[name] = analyzer.analyze(view)
+                found[name] = as_described(analyzer, analyzer.analyze(view), view.recordings)
             except MienError as error:
                 log.warning("analyzer %s: %s", name, error)
                 context.notes.append(f"Analyzer '{name}' gave no result: {error}")
             bar.advance()
     return found
+
+
+def as_described(analyzer: Analyzer, analysis: Analysis, recordings: pd.DataFrame) -> Analysis:
+    """Return the analysis with the columns, order and types that the analyzer's descriptions give its tables.
+
+    Parameters
+    ----------
+    analyzer : Analyzer
+    analysis : Analysis
+        What it returned.
+    recordings : DataFrame
+        The table ``recordings`` of the run.
+
+    Raises
+    ------
+    PluginError
+        When a table is not described, has the name of one of the run's own, does not fit its description, or has a
+        participant or recording that is not of the run.
+    """
+    described = {table.name: table for table in analyzer.tables}
+    tables = {}
+    for name, frame in analysis.tables.items():
+        where = f"analyzer '{analyzer.use}', table '{name}'"
+        if name in TABLES:
+            raise PluginError("A table of the run itself has this name.", where=where, hint="Name it differently.")
+        if name not in described:
+            raise PluginError("The analyzer does not describe it.", where=where, hint=nearest(name, described))
+        tables[name] = _fitting(analyzer, described[name], frame)
+        _check_ids(tables[name], recordings, where)
+    return replace(analysis, tables=tables)
+
+
+def _fitting(analyzer: Analyzer, table: Table, frame: pd.DataFrame) -> pd.DataFrame:
+    try:
+        return conform(table, frame)
+    except DataError as error:
+        raise PluginError(error.message, where=f"analyzer '{analyzer.use}', {error.where}") from error
+
+
+def _check_ids(frame: pd.DataFrame, recordings: pd.DataFrame, where: str) -> None:
+    """Refuse ids for which a report without names would have no pseudonym; the message does not repeat them."""
+    for column in ("participant", "recording"):
+        if column in frame and not (known := frame[column].isin(recordings[column])).all():
+            raise PluginError(f"{int((~known).sum())} rows have a {column} that is not of this run.", where=where)

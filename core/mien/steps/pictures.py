@@ -25,7 +25,7 @@ from mien.report.overlay import (
     smoothed,
 )
 from mien.report.overlay_video import OverlayStyle, overlay_video
-from mien.report.selection import choose_recordings, extreme_frames
+from mien.report.selection import choose_recordings, extreme_frames, outside_recordings
 from mien.run.view import RunResults
 from mien.steps.track import track_info
 from mien.types import Recording
@@ -79,8 +79,7 @@ def select(view: RunResults) -> dict[str, str]:
     """Return the recordings shown in detail and why: worst, median, best participant, and some outside the data set."""
     explained = {key.recording for key in view.explained}
     chosen = {one.recording: one.role for one in choose_recordings(view.predictions, explained)}
-    outside = [r.id for r in view.source.recordings if r.split is None and r.id in explained]
-    return chosen | dict.fromkeys(outside[:3], OUTSIDE)
+    return chosen | dict.fromkeys(outside_recordings(view.recordings, explained), OUTSIDE)
 
 
 def _in_order(view: RunResults, selected: Mapping[str, str]) -> list[Recording]:

@@ -104,6 +104,7 @@ def _write(publication: Publication, pictures: Pictures) -> RunOutcome:
 
 
 def _analysis_tables(analyses: Mapping[str, Analysis]) -> dict[str, pd.DataFrame]:
+    """Return the tables of all analyzers, which `analyze` has made fit their descriptions."""
     tables: dict[str, pd.DataFrame] = {}
     for analyzer, analysis in analyses.items():
         for name, table in analysis.tables.items():

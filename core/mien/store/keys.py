@@ -103,9 +103,7 @@ def _source_files(module: str) -> dict[str, Path]:
         spec = None
     if spec is not None and spec.submodule_search_locations is not None:
         folders = [Path(folder) for folder in spec.submodule_search_locations]
-        files = {
-            path.relative_to(folder).as_posix(): path for folder in folders for path in folder.rglob("*.py")
-        }
+        files = {path.relative_to(folder).as_posix(): path for folder in folders for path in folder.rglob("*.py")}
     elif spec is not None and spec.origin is not None and Path(spec.origin).is_file():
         files = {Path(spec.origin).name: Path(spec.origin)}
     else:

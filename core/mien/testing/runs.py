@@ -3,8 +3,9 @@
 Dataset: recordings have unique ids, a participant, an existing video and a legal split; asked again, it gives the
 same; a participant is on one side only.
 
-Analyzer: tables are data frames, charts are charts, notes are sentences; the same run gives the same result; a run
-in which nothing was explained, or of one participant, gives notes and no error.
+Analyzer: tables are data frames, charts are charts, notes are sentences; every table is one that the analyzer
+describes, and fits; the same run gives the same result; a run in which nothing was explained, or of one participant,
+gives notes and no error.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from mien.interfaces import Analysis, Analyzer, Dataset
 from mien.progress import QuietProgress
 from mien.registry import load_registry
 from mien.report.charts import Chart
+from mien.tables import TABLES, table_schema
 from mien.testing.component import ComponentSuite
 from mien.testing.fixtures import run_view
 from mien.types import DatasetListing
@@ -85,6 +87,28 @@ class AnalyzerSuite(ComponentSuite):
         assert all(isinstance(table, pd.DataFrame) for table in analysis.tables.values())
         assert all(isinstance(chart, Chart) for chart in analysis.charts)
         assert all(isinstance(note, str) and note.strip() for note in analysis.notes)
+
+    def test_its_descriptions_are_complete(self) -> None:
+        """Names are unique and free, columns have a meaning, and the JSON Schemas are valid."""
+        jsonschema = pytest.importorskip("jsonschema")
+        names = [table.name for table in self.component.tables]
+        assert len(set(names)) == len(names)
+        assert not set(names) & set(TABLES), "the run itself has a table of this name"
+        for table in self.component.tables:
+            columns = [column.name for column in table.columns]
+            assert table.row.strip()
+            assert columns
+            assert len(set(columns)) == len(columns), table.name
+            assert all(column.description.strip() for column in table.columns), table.name
+            jsonschema.Draft202012Validator.check_schema(table_schema(table))
+
+    @pytest.mark.parametrize("options", [{}, {"participants": 1}, {"empty": True}], ids=["full", "one", "empty"])
+    def test_its_tables_are_as_described(self, made: Analyzer, options: dict[str, Any]) -> None:
+        """Each table is described and fits its description, however little there is to analyze."""
+        from mien.steps.analyze import as_described
+
+        view = self.view(**options)
+        as_described(made, made.analyze(view), view.recordings)
 
     def test_names_are_unique(self, analysis: Analysis) -> None:
         """Charts become files by their names."""

@@ -5,10 +5,11 @@ Pixels are taken as square, whatever ratio the file claims.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from mien.types import ByteArray
 
@@ -30,6 +31,8 @@ class Display:
     transpose: bool = False
     flip_rows: bool = False
     flip_columns: bool = False
+    # One for all frames: a frame's own would be made anew each time, which takes 20 times as long as the conversion.
+    _to_rgb: VideoReformatter = field(default_factory=VideoReformatter, repr=False, compare=False)
 
     @property
     def height(self) -> int:
@@ -61,7 +64,8 @@ class Display:
         return image[rows, columns]
 
     def _stored(self, frame: Any) -> ByteArray:
-        rgb = frame.reformat(width=self.stored_width, height=self.stored_height, format="rgb24")
+        size = {"width": self.stored_width, "height": self.stored_height}
+        rgb: Any = self._to_rgb.reformat(frame, **size, format="rgb24", threads=1)
         plane = rgb.planes[0]
         lines = np.frombuffer(plane, np.uint8).reshape(self.stored_height, plane.line_size)
         return lines[:, : 3 * self.stored_width].reshape(self.stored_height, self.stored_width, 3)

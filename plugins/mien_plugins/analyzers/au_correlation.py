@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from mien.interfaces import Analysis, Analyzer, RunView
+from mien.tables import METHOD, Column, Table
 from mien_plugins.analyzers.bootstrap import mean_interval
 from mien_plugins.analyzers.time_bins import independent_bins
 
@@ -21,6 +22,34 @@ if TYPE_CHECKING:
 
 LARGEST = 0.999  # a perfect rank correlation of few frames would have an infinite Fisher z
 _WINDOW = ["recording", "participant", "window"]
+
+_CORRELATIONS = Table(
+    "au_correlation",
+    "A region and an Action Unit, correlated over time, for one method and one source of Action Units.",
+    (
+        METHOD,
+        Column("source", "string", "The user's name of the source, a key of action_units."),
+        Column("region", "string", "A face region, or elsewhere_face (the face outside all regions)."),
+        Column("au", "string", "The Action Unit, e.g. AU12."),
+        Column(
+            "correlation",
+            "number",
+            "Spearman's correlation of the region's signed relevance with the intensity, -1 to 1: mean over "
+            "participants by Fisher's z; absent where it is undefined in every window.",
+            nullable=True,
+        ),
+        Column(
+            "low",
+            "number",
+            "Lower end of the 95 % interval (bootstrap over participants); absent with fewer than two.",
+            nullable=True,
+        ),
+        Column("high", "number", "Upper end of the 95 % interval.", nullable=True),
+        Column("participants", "integer", "Participants with a defined correlation."),
+        Column("windows", "integer", "Windows in which the correlation is defined."),
+        Column("undefined_windows", "integer", "Windows in which one of the two series does not change."),
+    ),
+)
 
 
 class AuCorrelation(Analyzer):
@@ -37,6 +66,8 @@ class AuCorrelation(Analyzer):
     There are no p-values here: smooth series of one window correlate by chance far more often than a test on
     frames believes.  Testing against circularly shifted series comes with the statistics analyzer.
     """
+
+    tables: ClassVar[tuple[Table, ...]] = (_CORRELATIONS,)
 
     least_bins: int = Field(8, ge=3, description="Fewest independent time bins of a window.")
     resamples: int = Field(2000, ge=100, description="Bootstrap resamples.")

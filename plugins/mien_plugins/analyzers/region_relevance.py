@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from mien.interfaces import Analysis, Analyzer, RunView
+from mien.tables import ABSOLUTE, AREA, METHOD, PARTICIPANT, REGION, SIGNED, Column, Table
 from mien_plugins.analyzers.bootstrap import mean_interval
 
 if TYPE_CHECKING:
@@ -15,6 +16,60 @@ if TYPE_CHECKING:
     from mien.report.charts import BarChart
 
 MEASURES = ("share", "density")
+
+_SHARE = "Its absolute relevance over that of all cells, 0 to 1; regions overlap, so that shares may add up to over 1"
+_DENSITY = (
+    "Its share of the face's absolute relevance over its share of the face's area, for the background (and total) of "
+    "the whole crop's: 1 is an even spread"
+)
+
+
+def _measure(name: str, meaning: str) -> tuple[Column, ...]:
+    """Return the columns of a measure: mean, interval, untrained networks."""
+    own = f"untrained_{name}"
+    over = "over the untrained networks; absent without any."
+    return (
+        Column(name, "number", f"{meaning}. Mean over participants; absent where it is undefined.", nullable=True),
+        Column(
+            f"{name}_low",
+            "number",
+            f"Lower end of the 95 % interval of {name} (bootstrap over participants); absent with fewer than two.",
+            nullable=True,
+        ),
+        Column(f"{name}_high", "number", f"Upper end of the 95 % interval of {name}.", nullable=True),
+        Column(f"{own}_mean", "number", f"Mean of {name} {over}", nullable=True),
+        Column(f"{own}_lowest", "number", f"Lowest {name} {over}", nullable=True),
+        Column(f"{own}_highest", "number", f"Highest {name} {over}", nullable=True),
+    )
+
+
+_REGIONS = Table(
+    "region_relevance",
+    "A region, explained by one method; figures over participants, beside those of untrained networks.",
+    (
+        METHOD,
+        Column("region", "string", "A face region, elsewhere_face (the face outside all regions) or background."),
+        *_measure("share", _SHARE),
+        *_measure("density", _DENSITY),
+        Column("untrained_networks", "integer", "Untrained networks explained by the method."),
+        Column("participants", "integer", "Participants explained by the method."),
+    ),
+)
+
+_PEOPLE = Table(
+    "region_relevance_participants",
+    "A region of one participant, explained by one method; summed over all frames with a face.",
+    (
+        METHOD,
+        PARTICIPANT,
+        REGION,
+        SIGNED,
+        ABSOLUTE,
+        AREA,
+        Column("share", "number", f"{_SHARE}. Absent without relevance.", nullable=True),
+        Column("density", "number", f"{_DENSITY}. Absent without relevance or pixels.", nullable=True),
+    ),
+)
 
 
 class RegionRelevance(Analyzer):
@@ -28,6 +83,8 @@ class RegionRelevance(Analyzer):
     Beside them stand the same figures of each untrained network: what the face's texture and the network's
     architecture give without any learning.  Recordings that are out of distribution are left out.
     """
+
+    tables: ClassVar[tuple[Table, ...]] = (_REGIONS, _PEOPLE)
 
     resamples: int = Field(2000, ge=100, description="Bootstrap resamples.")
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from mien.interfaces import Analysis, Analyzer, RunView
+from mien.tables import ABSOLUTE, FRAME, METHOD, PARTICIPANT, RECORDING, REGION, SIGNED, TIME, Column, Table
 from mien_plugins.analyzers.bootstrap import mean_interval
 
 if TYPE_CHECKING:
@@ -16,6 +17,60 @@ if TYPE_CHECKING:
     from mien.report.charts import HeatMap, LineChart, LineSeries
 
 _KEYS = ["method", "recording", "participant", "frame", "region"]
+
+_PROFILE = Table(
+    "temporal_profile",
+    "A region in one frame with a face, explained by one method; mean over the windows that hold the frame.",
+    (
+        METHOD,
+        RECORDING,
+        PARTICIPANT,
+        FRAME,
+        REGION,
+        TIME,
+        SIGNED,
+        ABSOLUTE,
+    ),
+)
+
+_EXTREMES = Table(
+    "frames_of_interest",
+    "A frame of high or low total relevance in one recording, explained by one method.",
+    (
+        METHOD,
+        RECORDING,
+        PARTICIPANT,
+        Column("kind", "string", "Whether it is among the highest or the lowest.", allowed=("top", "bottom")),
+        Column("rank", "integer", "Place among them, from 1."),
+        FRAME,
+        TIME,
+        Column("value", "number", "Total relevance; the absolute one for methods without sign.", "output"),
+    ),
+)
+
+_COURSE = Table(
+    "relevance_course",
+    "A part of the length of recordings, explained by one method; figures over participants.",
+    (
+        METHOD,
+        Column("position", "number", "Middle of the part as a fraction of the recording, 0 to 1."),
+        Column(
+            "density",
+            "number",
+            "Share of absolute relevance in the part over its share of the explained frames, mean over participants: "
+            "1 is an even spread; absent where nothing was explained.",
+            nullable=True,
+        ),
+        Column(
+            "low",
+            "number",
+            "Lower end of the 95 % interval (bootstrap over participants); absent with fewer than two.",
+            nullable=True,
+        ),
+        Column("high", "number", "Upper end of the 95 % interval.", nullable=True),
+        Column("participants", "integer", "Participants explained by the method."),
+    ),
+)
 
 
 class TemporalProfile(Analyzer):
@@ -26,6 +81,8 @@ class TemporalProfile(Analyzer):
     Action Units, and the frames of highest and lowest total relevance.  Over all recordings, the share of absolute
     relevance in each tenth of the recording says whether the network looks at its beginning or end.
     """
+
+    tables: ClassVar[tuple[Table, ...]] = (_PROFILE, _EXTREMES, _COURSE)
 
     frames: int = Field(4, ge=1, description="Top and bottom frames of each recording.")
     apart: float = Field(0.2, ge=0, description="Least time between two top (or bottom) frames, seconds.")

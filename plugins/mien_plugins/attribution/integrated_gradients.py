@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+_SMALL = 400_000  # elements
+
+
 class IntegratedGradients(BaselineMethod):
     """The gradient, averaged on the straight path from a baseline to the clip, times their difference.
 
@@ -35,7 +38,9 @@ class IntegratedGradients(BaselineMethod):
     steps: int = Field(16, ge=1, description="Intervals at first.")
     max_steps: int = Field(256, ge=1, description="Intervals at most.")
     internal_batch: int | Literal["auto"] = Field(
-        "auto", description="Nodes of a clip in one pass; auto: 1 on a CPU, where more is slower, and 16 elsewhere."
+        "auto",
+        description="Nodes of a clip in one pass; auto: 16 on a GPU; on a CPU 1, where more is slower, and 4 for clips "
+        "as small as 8 x 64 x 64, where it is four times faster.",
     )
 
     @model_validator(mode="after")
@@ -74,7 +79,8 @@ class IntegratedGradients(BaselineMethod):
 
     def _rows(self, clip: Tensor) -> int:
         if self.internal_batch == "auto":
-            return 1 if clip.device.type == "cpu" else 16
+            # Decided by the size alone, never by a timing: the batch size decides the last bits of the relevance.
+            return min(4, max(1, _SMALL // clip.numel())) if clip.device.type == "cpu" else 16
         return self.internal_batch
 
     def _explain(self, path: _Path) -> tuple[_Path, Tensor]:
@@ -136,8 +142,8 @@ class _Path:
         from mien.attribution import forward
 
         total, outputs = torch.zeros_like(self.clip), []
-        for first in range(0, len(nodes), self.rows):
-            chosen = torch.tensor(nodes[first : first + self.rows], dtype=self.clip.dtype, device=self.clip.device)
+        positions = torch.tensor(nodes, dtype=self.clip.dtype, device=self.clip.device)
+        for chosen in positions.tensor_split(-(-len(nodes) // self.rows)):  # of even sizes: one alone is slow
             chosen = chosen.reshape(-1, *[1] * self.clip.ndim)
             points = torch.lerp(self.baseline, self.clip, chosen).requires_grad_()
             with torch.enable_grad():

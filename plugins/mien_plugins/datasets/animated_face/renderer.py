@@ -19,6 +19,7 @@ from mien_plugins.datasets.animated_face.units import fields, neutral_vertices
 _STILL = Pose()
 _SUBPIXEL = 4  # bits after the binary point of drawn triangle corners
 _BADGE_DARK, _BADGE_LIGHT = np.array([10.0, 15.0, 20.0]), np.array([40.0, 220.0, 235.0])
+_SHADOW = np.array([0.8, 1.0, 1.05], np.float32)  # skin in shadow is warmer
 _FINER = 4  # drawn pixels a pixel of the frame, along each axis
 
 
@@ -104,8 +105,9 @@ class Renderer:
         return np.asarray((points + 0.5) * (self.size / SIDE) - 0.5)
 
     def _shaded(self, strengths: FloatArray) -> ByteArray:
-        light = 1 + np.tensordot(strengths.astype(np.float32), self._shades, 1)
-        return np.asarray((self._texture * light[..., None]).clip(0, 255) + 0.5, np.uint8)
+        shade = np.tensordot(strengths.astype(np.float32), self._shades, 1)
+        light = 1 + shade[..., None] * _SHADOW
+        return np.asarray((self._texture * light).clip(0, 255) + np.float32(0.5), np.uint8)
 
     def _source_of(self, points: FloatArray) -> FloatArray:
         """Return where in the portrait each pixel of the frame comes from, ``(size, size, 2)`` float32."""

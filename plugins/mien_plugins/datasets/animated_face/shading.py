@@ -13,10 +13,11 @@ from mien_plugins.datasets.animated_face.names import NAMES
 Line = tuple[int, tuple[float, float], tuple[float, float]]
 """A point of the mesh, and where a wrinkle begins and ends from it, in inter-ocular distances."""
 
-_DEPTH = 0.34  # share of the light that the middle of a wrinkle takes
-_DEPTHS = {"AU12": 0.65}  # the corners' motion alone changes fewer pixels than any other Action Unit
-_WIDTH = 0.027  # standard deviation of its profile, inter-ocular distances
-_MOUTH_DEPTH = 0.85
+# Share of the light that the middle of a wrinkle takes, and the standard deviation of its profile in inter-ocular
+# distances.  A smile's crease is soft and broad: the corners' motion alone changes fewer pixels than any other
+# Action Unit.
+_WRINKLE, _CREASE = (0.34, 0.027), (0.7, 0.055)
+_MOUTH_DEPTH = 0.7
 
 # On the subject's right; the mirrored ones are added.
 _WRINKLES: dict[str, tuple[Line, ...]] = {
@@ -35,8 +36,8 @@ _WRINKLES: dict[str, tuple[Line, ...]] = {
         (197, (-0.15, -0.01), (0.0, 0.03)),
         (48, (-0.05, -0.14), (-0.07, 0.02)),
     ),
-    "AU12": ((61, (-0.03, -0.13), (-0.07, 0.0)), (61, (-0.07, 0.0), (-0.03, 0.12)), (61, (0.0, -0.02), (-0.07, 0.0))),
-    "AU15": ((61, (-0.03, 0.03), (-0.06, 0.16)),),
+    "AU12": ((61, (0.0, -0.07), (-0.05, 0.03)), (61, (-0.05, 0.03), (0.01, 0.14))),
+    "AU15": ((61, (-0.02, 0.02), (-0.03, 0.11)),),
 }
 
 
@@ -48,18 +49,19 @@ def shades() -> FloatArray:
     mesh = base_mesh()
     maps = np.zeros((len(NAMES), SIDE, SIDE), np.float32)
     for name, lines in _WRINKLES.items():
-        maps[NAMES.index(name)] = -_DEPTHS.get(name, _DEPTH) * _wrinkles(mesh, lines)
+        depth, width = _CREASE if name == "AU12" else _WRINKLE
+        maps[NAMES.index(name)] = -depth * _wrinkles(mesh, lines, width)
     maps[NAMES.index("AU26")] = -_MOUTH_DEPTH * gaussian_filter(_mouth(mesh), 0.7)
     return maps
 
 
-def _wrinkles(mesh: Mesh, lines: tuple[Line, ...]) -> FloatArray:
+def _wrinkles(mesh: Mesh, lines: tuple[Line, ...], width: float) -> FloatArray:
     strength = np.zeros((SIDE, SIDE))
     for point, start, end in lines:
         for side in (1, -1):
             origin = mesh.face[point if side == 1 else mesh.mirror[point], :2]
             ends = [origin + mesh.inter_ocular * np.array([side * dx, dy]) for dx, dy in (start, end)]
-            strength = np.maximum(strength, _line(ends[0], ends[1], _WIDTH * mesh.inter_ocular))
+            strength = np.maximum(strength, _line(ends[0], ends[1], width * mesh.inter_ocular))
     return strength
 
 

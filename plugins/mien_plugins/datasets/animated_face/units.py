@@ -19,7 +19,7 @@ from mien_plugins.datasets.animated_face.names import NAMES
 Handles = dict[int, tuple[float, float]]
 """Point to its displacement, in inter-ocular distances: x towards the subject's left, y down."""
 
-_PORTRAIT_SMILE = 0.7
+_PORTRAIT_SMILE = 0.5
 _BROWS = (70, 63, 105, 66, 107, 46, 53, 52, 65, 55)
 _EYE_PINS = (33, 133, *base.UPPER_LID, *base.LOWER_LID, *base.LID_FOLD)
 
@@ -86,11 +86,11 @@ def _nose_wrinkler(mesh: Mesh) -> FloatArray:
 
 
 def _lip_corner_puller(mesh: Mesh) -> FloatArray:
-    return _corners(mesh, (-0.20, -0.20))
+    return _corners(mesh, (-0.22, -0.18))
 
 
 def _lip_corner_depressor(mesh: Mesh) -> FloatArray:
-    return _corners(mesh, (0.0, 0.12))
+    return _corners(mesh, (-0.02, 0.10))
 
 
 def _corners(mesh: Mesh, shift: tuple[float, float]) -> FloatArray:
@@ -109,8 +109,8 @@ def _lips_part(mesh: Mesh) -> FloatArray:
 
 def _jaw_drop(mesh: Mesh) -> FloatArray:
     # The outline stays: a chin that moves before the collar would show more than all other Action Units.
-    handles = _lip_handles(UPPER_LIP, 0.0) | _lip_handles(LOWER_LIP, 0.19, roundness=0.7)
-    handles |= dict.fromkeys((18, 83), (0.0, 0.14)) | dict.fromkeys((200, 201), (0.0, 0.09))
+    handles = _lip_handles(UPPER_LIP, 0.0) | _lip_handles(LOWER_LIP, 0.16, roundness=0.7)
+    handles |= dict.fromkeys((18, 83), (0.0, 0.12)) | dict.fromkeys((200, 201), (0.0, 0.08))
     return _field(mesh, handles, pins=(2, 98, 64, 50, *base.FACE_OVAL[14:24]), radius=0.3)
 
 
