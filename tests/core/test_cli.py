@@ -38,6 +38,8 @@ SUMMARY: dict[str, Any] = {
     "recordings": 11,
     "set_aside": 1,
     "windows": 40,
+    "held_out": 6,
+    "level": "participant",
     "flagged_explanations": 2,
     "metrics": [
         {"split": "train", "level": "participant", "metric": "mae", "value": 9.0, "low": None, "high": None, "n": 4},

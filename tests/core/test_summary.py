@@ -2,7 +2,9 @@
 
 import math
 
-from mien.run.summary import region_findings, summarise
+import pandas as pd
+
+from mien.run.summary import headline_level, region_findings, summarise
 from mien.tables import empty
 from mien.testing import tables as made
 
@@ -48,6 +50,14 @@ def test_counts_and_exit_code():
     summary = summarise(tables, title="t", seed=0, notes=["a gap"])
     assert (summary.exit_code, summary.recordings, summary.set_aside, summary.participants) == (1, 3, 1, 3)
     assert summary.notes == ["a gap"]
+    assert summary.held_out == 3
+
+
+def test_predictions_are_judged_where_the_labels_are():
+    one_each = made.recordings(PEOPLE)
+    assert headline_level(one_each) == "participant"
+    several = pd.concat([one_each, one_each.assign(label=one_each["label"] + 10)])
+    assert headline_level(several) == "recording"
 
 
 def test_nothing_explained_gives_no_findings():

@@ -35,7 +35,7 @@ def headlines(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             "set aside",
             f"{summary['set_aside']} recordings; the report and tables/recordings.parquet say why",
         )
-    yield from _metrics(summary["metrics"])
+    yield from _metrics(summary)
     yield from _regions(summary["regions"])
     if summary["flagged_explanations"]:
         yield (
@@ -44,13 +44,15 @@ def headlines(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         )
 
 
-def _metrics(metrics: list[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    chosen = [m for m in metrics if m["split"] == "test" and m["level"] == "participant" and m["value"] is not None]
+def _metrics(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    level, people = summary["level"], f"{summary['held_out']} held-out participants"
+    chosen = [m for m in summary["metrics"] if m["split"] == "test" and m["level"] == level and m["value"] is not None]
     for metric in chosen[:_METRICS]:
         interval = ""
         if metric["low"] is not None and metric["high"] is not None:
             interval = f" [{metric['low']:.3g}, {metric['high']:.3g}]"
-        yield metric["metric"], f"{metric['value']:.3g}{interval} on {metric['n']} held-out participants"
+        units = people if level == "participant" else f"{metric['n']} recordings of {people}"
+        yield metric["metric"], f"{metric['value']:.3g}{interval} on {units}"
 
 
 def _regions(regions: list[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:

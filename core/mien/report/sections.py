@@ -23,6 +23,7 @@ _ROLE_TITLES = {
     "out of distribution": "Out of distribution",
 }
 
+_LEVELS = ("participant", "recording", "window")
 _FACES = {
     "full": "Pictures of all participants may be shown.",
     "consented": "Pictures are shown only of recordings whose participants agreed.",
@@ -119,6 +120,7 @@ def content(material: ReportMaterial) -> Content:
     config, record = material.config, material.record
     label = str(config.get("objective", {}).get("name", "score"))
     has = len(predictions) > 0
+    level = str(material.summary.get("level", "participant"))
     return Content(
         title=str(config.get("report", {}).get("title") or material.summary.get("title") or "mien report"),
         notice=str(material.summary.get("notice", "Research use, not a diagnosis.")),
@@ -132,8 +134,8 @@ def content(material: ReportMaterial) -> Content:
         remarks=facts.remarks(recordings) if len(recordings) else None,
         training=facts.training_chart(material.table("training")),
         predictions=facts.prediction_chart(predictions, label) if has else None,
-        metrics=facts.metrics_grid(material.table("metrics"), ["participant"]),
-        finer_metrics=facts.metrics_grid(material.table("metrics"), ["recording", "window"]),
+        metrics=facts.metrics_grid(material.table("metrics"), [level]),
+        finer_metrics=facts.metrics_grid(material.table("metrics"), [name for name in _LEVELS if name != level]),
         participants=_participants(predictions) if has else None,
         face_map=_face_map(material),
         found=[_found(name, analysis) for name, analysis in material.analyses.items()],
@@ -170,10 +172,9 @@ def _cards(material: ReportMaterial) -> list[Card]:
         Card(f"{int(summary.get('set_aside', 0)):,}", "recordings set aside"),
         Card(f"{int(summary.get('windows', 0)):,}", "windows"),
     ]
-    for metric in summary.get("metrics", []):
-        held_out = metric["split"] == "test" and metric["level"] == "participant"
-        if held_out and metric["metric"] == "pearson" and metric["value"] is not None and metric["n"] >= words.FEW:
-            cards.insert(0, Card(words.number(metric["value"], 2), "r on held-out participants"))
+    r = words.held_out_metrics(summary).get("pearson")
+    if r is not None and r["value"] is not None and summary.get("held_out", r["n"]) >= words.FEW:
+        cards.insert(0, Card(words.number(r["value"], 2), "r on held-out participants"))
     return cards
 
 

@@ -122,22 +122,30 @@ def _explaining(explain: Mapping[str, Any], pooling: Mapping[str, Any]) -> list[
 def headlines(summary: Mapping[str, Any]) -> list[str]:
     """Return the main findings in plain sentences, from ``summary.json``."""
     return [
-        *_prediction_headline(summary.get("metrics", [])),
+        *_prediction_headline(summary),
         *_region_headlines(summary.get("regions", [])),
         *_data_headline(summary),
     ]
 
 
-def _prediction_headline(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
-    held_out = {m["metric"]: m for m in metrics if m["split"] == "test" and m["level"] == "participant"}
+def held_out_metrics(summary: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the metrics of the held-out participants at the level of the headline, by name."""
+    level = summary.get("level", "participant")
+    return {m["metric"]: m for m in summary.get("metrics", []) if m["split"] == "test" and m["level"] == level}
+
+
+def _prediction_headline(summary: Mapping[str, Any]) -> list[str]:
+    held_out = held_out_metrics(summary)
     r, error = held_out.get("pearson"), held_out.get("mae")
     if r is None:
         return []
-    people = count(int(r["n"]), "held-out participant")
+    people = count(int(summary.get("held_out", r["n"])), "held-out participant")
+    if summary.get("level") == "recording":
+        people = f"{count(int(r['n']), 'recording')} of {people}"
     if r["value"] is None or not math.isfinite(r["value"]):
         return [f"With {people} the correlation of predictions with labels is not defined."]
     mae = f" The mean absolute error is {number(error['value'], 2)}." if error and error["value"] is not None else ""
-    few = " So few participants show nothing about others." if r["n"] < FEW else ""
+    few = " So few participants show nothing about others." if summary.get("held_out", r["n"]) < FEW else ""
     return [
         f"On {people}, predictions correlate with the labels at r = {number(r['value'], 2)} "
         f"({interval(r['low'], r['high'])}).{mae}{few}"

@@ -87,6 +87,11 @@ class Summary(Record):
     recordings: int = Field(description="Recordings used.")
     set_aside: int = Field(description="Recordings set aside; the table 'recordings' has the reasons.")
     windows: int
+    held_out: int = Field(description="Participants held out for the test.")
+    level: str = Field(
+        description="Where predictions are held against labels first: participant, or recording where a participant "
+        "has several labels."
+    )
     metrics: list[MetricValue] = Field(default_factory=list)
     regions: list[RegionFinding] = Field(
         default_factory=list, description="Every region of every method, densest first."

@@ -30,11 +30,20 @@ def summarise(tables: Mapping[str, pd.DataFrame], *, title: str, seed: int, note
         recordings=len(used),
         set_aside=aside,
         windows=int(used["windows"].sum()),
+        held_out=int(used.loc[used["split"] == "test", "participant"].nunique()),
+        level=headline_level(used),
         metrics=[_metric(row) for row in tables["metrics"].to_dict("records")],
         regions=region_findings(tables["relevance"], tables["control_relevance"], seed),
         flagged_explanations=int(tables["explanations"]["flagged"].sum()),
         notes=list(notes),
     )
+
+
+def headline_level(recordings: pd.DataFrame) -> str:
+    """Return ``recording`` where a participant has several labels (their mean would say little), else ``participant``."""
+    labelled = recordings[recordings["label"].notna()]
+    labels = labelled.groupby("participant")["label"].nunique()
+    return "recording" if len(labels) and int(labels.max()) > 1 else "participant"
 
 
 def _metric(row: Mapping[Any, object]) -> MetricValue:

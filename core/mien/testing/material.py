@@ -162,6 +162,8 @@ def _summary(people: int, recordings: pd.DataFrame, predictions: pd.DataFrame) -
         "recordings": int((recordings["status"] == "used").sum()),
         "set_aside": int((recordings["status"] == "excluded").sum()),
         "windows": len(predictions),
+        "held_out": 6,
+        "level": "participant",
         "metrics": _metrics(people // 3),
         "regions": regions,
         "notes": [],

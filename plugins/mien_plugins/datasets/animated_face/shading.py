@@ -16,7 +16,7 @@ Line = tuple[int, tuple[float, float], tuple[float, float]]
 # Share of the light that the middle of a wrinkle takes, and the standard deviation of its profile in inter-ocular
 # distances.  A smile's crease is soft and broad: the corners' motion alone changes fewer pixels than any other
 # Action Unit.
-_WRINKLE, _CREASE = (0.34, 0.027), (0.7, 0.055)
+_WRINKLE, _CREASE = (0.34, 0.027), (0.7, 0.06)
 _MOUTH_DEPTH = 0.7
 
 # On the subject's right; the mirrored ones are added.

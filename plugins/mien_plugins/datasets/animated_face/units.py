@@ -86,7 +86,7 @@ def _nose_wrinkler(mesh: Mesh) -> FloatArray:
 
 
 def _lip_corner_puller(mesh: Mesh) -> FloatArray:
-    return _corners(mesh, (-0.22, -0.18))
+    return _corners(mesh, (-0.25, -0.20))
 
 
 def _lip_corner_depressor(mesh: Mesh) -> FloatArray:
