@@ -60,5 +60,13 @@ def test_predictions_are_judged_where_the_labels_are():
     assert headline_level(several) == "recording"
 
 
+def test_videos_out_of_distribution_are_counted_only_where_there_is_nothing_else():
+    tables = _tables()
+    tables["recordings"].loc[0, "split"] = "out_of_distribution"
+    assert summarise(tables, title="t", seed=0, notes=[]).participants == 3
+    tables["recordings"]["split"] = "out_of_distribution"
+    assert summarise(tables, title="t", seed=0, notes=[]).participants == 4
+
+
 def test_nothing_explained_gives_no_findings():
     assert region_findings(empty("relevance"), empty("control_relevance"), seed=0) == []

@@ -19,9 +19,11 @@ _RESAMPLES = 1000
 
 
 def summarise(tables: Mapping[str, pd.DataFrame], *, title: str, seed: int, notes: Sequence[str]) -> Summary:
-    """Return the summary of a run's tables."""
+    """Return the summary of a run's tables; videos out of distribution are not counted beside a data set's."""
     recordings = tables["recordings"]
     used = recordings[recordings["status"] == "used"]
+    inside = used[used["split"] != "out_of_distribution"]
+    used = inside if len(inside) else used
     aside = int((recordings["status"] == "excluded").sum())
     return Summary(
         title=title,
