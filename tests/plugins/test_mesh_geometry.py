@@ -210,7 +210,8 @@ def test_the_planted_action_unit_is_followed(scheme: LandmarkScheme, au: str, pa
         landmarks = landmarks[:, list(ibug_68.MESH_POINTS)]
     trace = read(landmarks, scheme)
     assert spearmanr(intensity(trace, au), course).statistic > 0.9
-    assert intensity(trace, au).max() > 2.5
+    # The portrait's jaw drops by a third of what a real one can, lest it drown all other Action Units.
+    assert intensity(trace, au).max() > (1.0 if au == "AU26" else 2.5)
 
 
 @needs_portrait

@@ -108,10 +108,13 @@ def _lips_part(mesh: Mesh) -> FloatArray:
 
 
 def _jaw_drop(mesh: Mesh) -> FloatArray:
-    # The outline stays: a chin that moves before the collar would show more than all other Action Units.
     handles = _lip_handles(UPPER_LIP, 0.0) | _lip_handles(LOWER_LIP, 0.16, roundness=0.7)
     handles |= dict.fromkeys((18, 83), (0.0, 0.12)) | dict.fromkeys((200, 201), (0.0, 0.08))
-    return _field(mesh, handles, pins=(2, 98, 64, 50, *base.FACE_OVAL[14:24]), radius=0.3)
+    # The outline moves less far than the lips: before the collar it would show more than all other Action Units.
+    chin = base.FACE_OVAL[14:23]
+    drops = 0.12 * np.sin(np.pi * np.arange(len(chin)) / (len(chin) - 1))
+    handles |= {point: (0.0, float(drop)) for point, drop in zip(chin, drops, strict=True)}
+    return _field(mesh, handles, pins=(2, 98, 64, 50), radius=0.3)
 
 
 def _blink(mesh: Mesh) -> FloatArray:
