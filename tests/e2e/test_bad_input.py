@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-pytest.importorskip("mediapipe")
+pytestmark = pytest.mark.usefixtures("mediapipe_usable")
 av = pytest.importorskip("av")
 
 CONFIG = """

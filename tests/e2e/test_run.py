@@ -18,7 +18,7 @@ from mien.tables import TABLES, conform
 from mien.video.reader import probe, read_frames
 from mien.video.writer import VideoWriter
 
-pytest.importorskip("mediapipe")
+pytestmark = pytest.mark.usefixtures("mediapipe_usable")
 
 CONFIG = """
 seed: 3

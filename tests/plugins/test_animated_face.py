@@ -360,8 +360,8 @@ def test_importing_the_data_set_loads_nothing_heavy() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.usefixtures("mediapipe_usable")
 def test_a_detector_finds_the_face_where_it_is() -> None:
-    pytest.importorskip("mediapipe")
     detector = load_registry().create("detector", "mediapipe")
     config = AnimatedFace(frames=24)
     plans = config.plan()[::29]

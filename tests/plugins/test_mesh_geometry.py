@@ -184,7 +184,6 @@ def test_an_unknown_scheme_is_refused() -> None:
 needs_portrait = pytest.mark.skipif(
     importlib.util.find_spec("skimage") is None, reason="needs the portrait in scikit-image"
 )
-needs_mediapipe = pytest.mark.skipif(importlib.util.find_spec("mediapipe") is None, reason="needs mediapipe")
 
 
 def planted(au: str, participant: int, frames: int) -> tuple[np.ndarray, np.ndarray, object, list[object]]:
@@ -215,7 +214,7 @@ def test_the_planted_action_unit_is_followed(scheme: LandmarkScheme, au: str, pa
 
 
 @needs_portrait
-@needs_mediapipe
+@pytest.mark.usefixtures("mediapipe_usable")
 @pytest.mark.parametrize(
     ("au", "least"),
     [("AU01", 0.8), ("AU02", 0.8), ("AU12", 0.9), ("AU15", 0.9), ("AU25", 0.9), ("AU26", 0.75), ("AU45", 0.85)],
