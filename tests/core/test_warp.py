@@ -105,7 +105,7 @@ def test_cutting_out_what_is_needed_first_changes_nothing(scale: float) -> None:
         middle = np.full(2, (block - 1) / 2)
         reduced = np.column_stack([matrix[:, :2] * block, matrix[:, :2] @ middle + matrix[:, 2]])
         expected = cv2.warpAffine(whole, reduced, (8, 9), borderMode=cv2.BORDER_REPLICATE)
-        np.testing.assert_allclose(found, expected, atol=3)  # OpenCV 5 rounds other than OpenCV 4
+        np.testing.assert_allclose(found, expected, atol=4)  # of 255; OpenCV 5 rounds otherwise than OpenCV 4
 
 
 def test_the_result_does_not_depend_on_what_lies_far_away() -> None:
