@@ -53,8 +53,8 @@ def head(*cells: str) -> str:
 
 def cli() -> Iterator[str]:
     """Yield the reference of every command."""
-    yield "Exit codes: 0 all well; 1 some recordings were set aside; 2 wrong usage or configuration;"
-    yield "130 interrupted.\n"
+    yield "Exit codes: 0 all well; 1 recordings were set aside, or an explanation or an analyzer failed;"
+    yield "2 wrong usage or configuration; 130 interrupted.\n"
     yield from command("mien", get_command(app))
 
 

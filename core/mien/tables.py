@@ -156,7 +156,7 @@ _CELLS = Table(
 
 _CONTROL = Table(
     "control_relevance",
-    "A region in one window, explained in one untrained network; summed over frames.",
+    "A region in one window, explained in one untrained network; summed over the frames with a face.",
     (
         METHOD,
         Column("network", "integer", "Number of the untrained network, from 0."),
@@ -185,8 +185,14 @@ _EXPLANATIONS = Table(
             nullable=True,
         ),
         Column("gap", "number", "Sum of relevance minus (f(x) - f(baseline)).", "output", nullable=True),
-        Column("relative_gap", "number", "Absolute gap over the absolute difference of outputs.", nullable=True),
-        Column("flagged", "boolean", "Whether the gap exceeds the method's tolerance."),
+        Column(
+            "relative_gap",
+            "number",
+            "Absolute gap over |f(x) - f(baseline)|, or over a tenth of the standard deviation of f over the method's "
+            "clips where that is larger.",
+            nullable=True,
+        ),
+        Column("flagged", "boolean", "Whether the relative gap exceeds the method's tolerance."),
         Column("seconds", "number", "Time that the explanation took.", "s"),
         Column("steps", "number", "Evaluations of the network, for methods that add them.", nullable=True),
     ),

@@ -112,6 +112,13 @@ def test_bars_carry_intervals_references_and_chance():
     assert [shape["x0"] for shape in drawn["layout"]["shapes"]] == [1.0, 1.0]
 
 
+def test_a_band_has_a_polygon_for_each_stretch_without_gaps():
+    series = LineSeries(name="a", x=[0, 1, 2, 3], y=[1, 1, 1, 1], low=[0, 0.5, NAN, 0], high=[2, 1.5, NAN, 3])
+    band = figure(LineChart(name="l", title="", series=[series]))["data"][0]
+    assert band["x"] == [0, 1, 1, 0, None, 3, 3]
+    assert band["y"] == [2, 1.5, 0.5, 0, None, 3, 0]
+
+
 def test_signed_maps_are_symmetric_about_zero():
     heat, flat, *_ = figure(HEAT)["data"]
     assert heat["zmin"] == -heat["zmax"] == -2

@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from mien.cli import main
 from mien.cli.app import app
 from mien.cli.cache_commands import parse_size, size_text
 from mien.cli.headline import headlines
@@ -56,6 +58,7 @@ SUMMARY: dict[str, Any] = {
         {"split": "test", "level": "participant", "metric": "ccc", "value": None, "low": None, "high": None, "n": 6},
     ],
     "regions": [
+        {"method": "ig", "region": "background", "density": 9.9, "untrained_highest": 1.3},
         {"method": "ig", "region": "mouth", "density": 4.2, "untrained_highest": 1.3},
         {"method": "ig", "region": "nose", "density": 1.2, "untrained_highest": 1.1},
         {"method": "lrp", "region": "left_eye", "density": 2.0, "untrained_highest": None},
@@ -381,6 +384,12 @@ class TestRun:
         assert result.exit_code == 130
         assert "goes on from there" in result.stderr
 
+    def test_interruption_before_a_command_begins(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("mien.cli.app.app", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(SystemExit) as left:
+            main()
+        assert left.value.code == 130
+
     def test_a_broken_pipe_elsewhere_is_not_taken_for_ours(self, config: Path, tmp_path: Path, pipeline: Any) -> None:
         pipeline(raising(BrokenPipeError("a worker died")))
         with suppress(BrokenPipeError):
@@ -399,7 +408,7 @@ class TestHeadlines:
         assert lines["pearson"] == "0.912 [0.8, 0.97] on 6 held-out participants"
         assert lines["ig"] == "densest in the mouth: 4.20 times chance (untrained networks at most 1.30)"
         assert lines["lrp"] == "densest in the left eye: 2.00 times chance"
-        assert lines["set aside"].startswith("1 recordings")
+        assert lines["set aside"].startswith("1 recording;")
         assert lines["flagged"].startswith("2 explanations")
         assert set(lines) == {"data", "set aside", "pearson", "ig", "lrp", "flagged"}
 

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from mien.config import RunConfig, dump
-from mien.config.check import misfits
-from mien.config.loading import load_config, load_document
+from mien.config.check import misfits, require_fit
+from mien.config.loading import load_config, load_document, parse_config
 from mien.errors import ConfigError
 from mien.registry import load_registry
 
@@ -198,6 +198,7 @@ class TestWrongKeys:
             ),
             ("{use: saliency}", "7", "line 13, explain.methods.sal", "expected 'use: <attribution>'"),
             ("cropper: face\n", "", "cropper", "'cropper' is missing"),
+            ("{epochs: 2, learning_rate: 1e-3}", "2", "line 9, training", "must be a mapping of keys to values, not 2"),
         ],
     )
     def test_says_line_key_and_remedy(self, file: Path, old: str, new: str, place: str, said: str) -> None:
@@ -262,3 +263,14 @@ class TestFit:
         (problem,) = misfits(load_config(file), load_registry())
         assert problem.key == "backbone"
         assert "takes landmarks, 'face' gives video" in problem.message
+
+    def test_names_files_that_do_not_exist(self, file: Path) -> None:
+        (file.parent / "study.csv").touch()
+        changed(file, "{use: animated_face, participants: 8}", "{use: manifest, file: studdy.csv}")
+        document = load_document(file)
+        registry = load_registry()
+        with pytest.raises(ConfigError) as caught:
+            require_fit(parse_config(document, registry), registry, document)
+        assert caught.value.where == f"{file}, line 2, dataset.file"
+        assert "does not exist" in caught.value.message
+        assert caught.value.hint == "Did you mean 'study.csv'?"

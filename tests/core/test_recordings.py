@@ -2,8 +2,18 @@ from pathlib import Path
 
 import pytest
 
+from mien.config import RunConfig
 from mien.errors import DataError
-from mien.steps.recordings import _refuse_repeated_ids, unlabelled_recordings, with_splits
+from mien.progress import QuietProgress
+from mien.registry import load_registry
+from mien.steps.context import RunContext
+from mien.steps.recordings import (
+    _refuse_repeated_ids,
+    labelled_recordings,
+    unlabelled_recordings,
+    with_splits,
+)
+from mien.store.store import Store
 from mien.types import Recording
 
 
@@ -12,6 +22,7 @@ def test_videos_outside_a_data_set_get_ids_that_are_not_taken():
     assert [recording.id for recording in found] == ["face_2", "face_3"]
     assert [recording.participant for recording in found] == ["face_2", "face_3"]
     assert all(recording.label is None and recording.split is None for recording in found)
+    assert not any(recording.consent for recording in found)  # nobody said that the person agreed
 
 
 def test_a_file_of_an_installed_package_is_found():
@@ -34,3 +45,20 @@ def test_repeated_ids_are_refused():
 def test_splits_are_written_into_the_recordings():
     (recording,) = with_splits([Recording("r", "p", Path("a.mp4"))], {"r": "test"})
     assert recording.split == "test"
+
+
+def test_what_the_data_set_sets_aside_is_said_at_once(tmp_path, caplog):
+    (tmp_path / "good.mp4").touch()
+    (tmp_path / "high.mp4").touch()
+    rows = "participant,video,score\np1,good.mp4,3\np2,gone.mp4,4\np3,high.mp4,99\n"
+    (tmp_path / "study.csv").write_text(rows)
+    registry = load_registry()
+    dataset = registry.create("dataset", "manifest", {"file": tmp_path / "study.csv"})
+    objective = registry.create("objective", "regression", {"maximum": 63})
+    config = RunConfig.model_construct(dataset=dataset, objective=objective)
+    context = RunContext(Store(tmp_path / "store"), registry, 1, "cpu", None, QuietProgress())
+    usable, aside = labelled_recordings(config, context)
+    assert [recording.id for recording in usable] == ["good"]
+    assert [exclusion.recording for exclusion in aside] == ["gone", "high"]
+    assert "recording gone is set aside: line 3: the video gone.mp4 does not exist" in caplog.text
+    assert "recording high is set aside: the label 99 is above the maximum 63" in caplog.text

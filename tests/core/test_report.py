@@ -384,3 +384,10 @@ def test_few_participants_are_warned_of():
     }
     assert "So few participants show nothing" in words.headlines({"metrics": [metric]})[0]
     assert "So few" not in words.headlines({"metrics": [{**metric, "n": 9}]})[0]
+
+
+def test_regions_and_counts_read_as_sentences():
+    assert words.with_article("right_eye") == "the right eye"
+    assert words.with_article("elsewhere_face") == "the rest of the face"
+    config = {"dataset": {"use": "manifest"}, "training": {"epochs": 1}}
+    assert any("at most 1 epoch (" in sentence for sentence in words.asked(config))

@@ -38,6 +38,15 @@ def test_regions_without_pixels_have_no_density():
     assert found["right_eye"].density is None
 
 
+def test_frames_without_a_face_do_not_count():
+    relevance = made.relevance(PEOPLE)
+    spoilt = relevance.assign(
+        absolute=relevance["absolute"].where(relevance["region"] != "nose", 1e6), valid=False, frame=99
+    )
+    found = region_findings(pd.concat([relevance, spoilt]), made.control_relevance(PEOPLE), seed=0)
+    assert found == region_findings(relevance, made.control_relevance(PEOPLE), seed=0)
+
+
 def test_two_participants_have_no_interval():
     found = region_findings(made.relevance(PEOPLE[:2]), made.control_relevance(PEOPLE[:2]), seed=0)
     assert found[0].low is None
@@ -51,6 +60,10 @@ def test_counts_and_exit_code():
     assert (summary.exit_code, summary.recordings, summary.set_aside, summary.participants) == (1, 3, 1, 3)
     assert summary.notes == ["a gap"]
     assert summary.held_out == 3
+
+
+def test_what_failed_is_told_by_the_exit_code():
+    assert summarise(_tables(), title="t", seed=0, notes=[], incomplete=True).exit_code == 1
 
 
 def test_predictions_are_judged_where_the_labels_are():

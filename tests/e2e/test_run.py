@@ -1,6 +1,7 @@
 """The whole path on real faces, small: from videos to a report, stopped and resumed, in one process and in two."""
 
 import json
+import re
 import shutil
 from importlib.metadata import files
 from pathlib import Path
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 from mien.config.loading import load_config
+from mien.errors import DataError
 from mien.registry import load_registry
 from mien.report.privacy import find_images
 from mien.steps import pipeline
@@ -160,7 +162,9 @@ def test_the_record_says_what_made_the_run(finished):
     assert record["seed"] == 3
     assert record["config"]["dataset"]["use"] == "manifest"
     assert record["plugins"]["backbone"]["use"] == "compact_r3d"
+    assert record["finished"] is not None
     assert len(record["weights"]["network"]) == 64
+    assert {name.partition(".")[0] for name in record["weights"]} == {"network", "detector"}
     assert record["durations_s"]["train"] > 0
     assert "torch" in record["versions"]
 
@@ -222,6 +226,13 @@ def test_a_trained_network_explains_new_videos(finished, face_clips, tmp_path):
     if len(own):
         np.testing.assert_allclose(tables["predictions"]["prediction"], own["prediction"], atol=1e-5)
     assert (tmp_path / "out" / "report.html").is_file()
+    before = (finished[0] / "run.json").read_bytes()
+    with pytest.raises(DataError, match="results of a training run"):
+        pipeline.explain_videos(
+            [face_clips / "clip0.mp4"], checkpoint, finished[0],
+            config=config, store=Store(finished[2]), device="cpu",
+        )  # fmt: skip
+    assert (finished[0] / "run.json").read_bytes() == before
 
 
 def test_a_real_face_from_the_shared_clip(finished, tmp_path):
@@ -250,3 +261,22 @@ def test_faces_none_leaves_no_image_of_anyone_and_no_names(study, finished, tmp_
         if path.is_file():
             assert b"clip0" not in path.read_bytes(), path
     assert set(_tables(out)["recordings"]["participant"].str[0]) == {"P"}
+
+
+@pytest.mark.parametrize("agreed", ["clip3", "clip0"])
+def test_faces_of_those_who_agreed_only(agreed, study, finished, tmp_path):
+    header, *rows = (study / "videos.csv").read_text().splitlines()
+    said = [row + (",yes" if f"/{agreed}.mp4" in row else ",no") for row in rows]
+    (study / f"{agreed}.csv").write_text("\n".join([f"{header},consent", *said]) + "\n")
+    out = tmp_path / "out"
+    _run(
+        study, out, finished[2], f"dataset.file={study / agreed}.csv", "report.faces=consented",
+        "explain.split=all", "explain.methods={ixg: input_x_gradient}", "explain.controls.networks=0",
+    )  # fmt: skip
+    assert _tables(out)["explanations"]["recording"].nunique() == 7
+    assert [path.name for path in (out / "videos").iterdir()] == [f"{agreed}_ixg.mp4"]
+    report = (out / "report.html").read_text()
+    shown = re.findall(r'<h3>.*?<span class="id">(\w+)</span>(.*?)</article>', report, re.DOTALL)
+    assert [recording for recording, _ in shown] == ["clip3"]  # of the one person to test on
+    assert ("data:image/" in shown[0][1]) == ("data:video/" in shown[0][1]) == (agreed == "clip3")
+    assert ("data:image/" in report.partition("<main")[2].partition("</main>")[0]) == (agreed == "clip3")

@@ -104,14 +104,15 @@ def test_planted_shares_and_densities_come_out():
     people = [
         rows({"mouth": 0.4, "nose": 0.2, "elsewhere_face": 0.2, "background": 0.2}, person="a"),
         rows({"mouth": 0.6, "nose": 0.1, "elsewhere_face": 0.1, "background": 0.2}, person="b", amount=100.0),
+        rows({"mouth": 0.5, "nose": 0.15, "elsewhere_face": 0.15, "background": 0.2}, person="c"),
     ]
     table = RegionRelevance().analyze(run_of(pd.concat(people))).tables["region_relevance"].set_index("region")
     assert table.loc["mouth", "share"] == pytest.approx(0.5)  # the participant with 100 times more counts once
     assert table.loc["mouth", "density"] == pytest.approx((0.4 / 0.8 + 0.6 / 0.8) / 2 / (10 / 100))
     assert table.loc["nose", "density"] == pytest.approx((0.25 + 0.125) / 2 / 0.2)
-    assert table.loc["mouth", "density_low"] == pytest.approx(5.0)  # both draws the same person
+    assert table.loc["mouth", "density_low"] == pytest.approx(5.0)  # all draws the same person
     assert table.loc["mouth", "density_high"] == pytest.approx(7.5)
-    assert set(table["participants"]) == {2}
+    assert set(table["participants"]) == {3}
 
 
 def test_negative_relevance_counts_by_its_size():
@@ -131,6 +132,7 @@ def test_untrained_networks_stand_beside():
     assert mouth["untrained_networks"] == 3
     assert "the mouth has the highest density, 5.00 times chance" in analysis.notes[0]
     assert "1.67 times the highest of 3 untrained networks (3.00)" in analysis.notes[0]
+    assert "An untrained network reaches" not in analysis.notes[0]
     density = next(chart for chart in analysis.charts if chart.name == "region_density")
     assert isinstance(density, BarChart)
     assert density.chance == 1.0
@@ -148,9 +150,20 @@ def test_out_of_distribution_is_left_out_unless_alone():
 
 
 def test_one_participant_has_no_interval():
-    table = RegionRelevance().analyze(run_of(rows({"mouth": 1.0}))).tables["region_relevance"]
+    analysis = RegionRelevance().analyze(run_of(rows({"mouth": 1.0})))
+    table = analysis.tables["region_relevance"]
     assert table["share_low"].isna().all()
     assert table["share"].notna().all()
+    bars = next(chart for chart in analysis.charts if isinstance(chart, BarChart))
+    assert not bars.series[0].low
+    assert bars.value_name == "trained"
+    assert "Mean over 1 participant;" in bars.caption
+
+
+def test_two_participants_have_no_interval():
+    mean, low, high = mean_interval([[1.0], [3.0]], 100, seed=0)
+    assert mean == pytest.approx([2.0])
+    assert np.isnan([low, high]).all()
 
 
 def test_no_relevance_at_all_is_a_stated_gap():
@@ -215,6 +228,8 @@ def test_gaps_stay_empty():
     times, columns = with_gaps([0.0, 0.1, 0.2, 1.0, 1.1])
     assert columns == [0, 1, 2, None, None, 3, 4]
     assert times == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.9, 1.0, 1.1])
+    skipped = [0.0, 0.04, 0.12, 0.16, 0.20]  # 30 frames a second resampled to 25
+    assert with_gaps(skipped) == (skipped, [0, 1, 2, 3, 4])
 
 
 # Action Units

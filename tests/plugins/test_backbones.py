@@ -207,3 +207,26 @@ def test_components_are_made_without_importing_torch() -> None:
         "assert not {'torch', 'zennit', 'captum', 'torchvision'} & set(sys.modules), sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_decides_a_module_of_the_users_own_is_the_source_of_its_factory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mien.store.keys import package_digest
+
+    monkeypatch.syspath_prepend(tmp_path)
+    found = []
+    for source in ("def net(outputs): return 1", "def net(outputs): return 2", "def net(outputs): return 1"):
+        (tmp_path / "changing_networks.py").write_text(source)
+        package_digest.cache_clear()  # as in another process
+        found.append(Module(factory="changing_networks:net").provenance()["factory_source"])
+    assert found[0] == found[2] != found[1]
+    assert Module(factory="no_such_package:net").provenance()["factory_source"] == ""
+
+
+def test_pretrained_weights_are_named_for_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIEN_WEIGHTS", str(tmp_path))
+    assert R3D18(weights="none").weight_files() == {}
+    assert R3D18().weight_files() == {"kinetics400": tmp_path / R3D18.official_file}
+    assert R3D18(weights_file=tmp_path / "own.pth").weight_files() == {"kinetics400": tmp_path / "own.pth"}
+    assert Module(factory="a:b", weights=tmp_path / "w.pt").weight_files() == {"weights": tmp_path / "w.pt"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from scipy import stats
 
 from mien_plugins.objectives.regression import Regression
@@ -58,6 +59,17 @@ def test_loss_is_zero_where_predictions_are_right(kind: str) -> None:
 
 def test_equal_labels_have_scale_one() -> None:
     assert Regression().fit(np.array([4.0, 4.0])).std == 1
+
+
+def test_two_labels_are_no_correlation() -> None:
+    metrics = Regression().metrics(np.array([1.0, 5.0]), np.array([2.0, 3.0]))
+    assert metrics["mae"] == pytest.approx(1.5)
+    assert all(np.isnan(metrics[name]) for name in ("pearson", "spearman", "ccc"))
+
+
+def test_the_range_must_not_be_empty() -> None:
+    with pytest.raises(ValidationError, match="maximum 63 is not above the minimum 70"):
+        Regression(minimum=70, maximum=63)
 
 
 @pytest.mark.parametrize(

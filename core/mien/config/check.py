@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from mien.config.document import Document
 from mien.config.problems import ConfigProblem, as_error
 from mien.config.run_config import RunConfig
-from mien.errors import ModelError
+from mien.errors import ModelError, nearest
 from mien.interfaces.component import Component
 from mien.registry import Registry
 
@@ -30,14 +31,18 @@ def parts(config: RunConfig) -> Iterator[tuple[str, str, Component]]:
 
 def misfits(config: RunConfig, registry: Registry) -> list[ConfigProblem]:
     """Return what keeps a valid configuration from running on this machine; imports no heavy library."""
-    return [*_not_installed(config, registry), *_shapes(config, registry), *_methods(config)]
+    return [*_not_installed(config, registry), *_files(config), *_shapes(config, registry), *_methods(config)]
 
 
 def require_fit(config: RunConfig, registry: Registry, document: Document | Path) -> None:
     """Raise `ConfigError` with all of `misfits`, if there are any."""
     problems = misfits(config, registry)
-    if problems:
-        raise as_error(problems, document.path if isinstance(document, Document) else document)
+    if not problems:
+        return
+    if isinstance(document, Document):
+        located = [replace(problem, origin=document.origin(tuple(problem.key.split(".")))) for problem in problems]
+        raise as_error(located, document.path)
+    raise as_error(problems, document)
 
 
 def _not_installed(config: RunConfig, registry: Registry) -> Iterator[ConfigProblem]:
@@ -49,6 +54,22 @@ def _not_installed(config: RunConfig, registry: Registry) -> Iterator[ConfigProb
         if missing:
             message = f"'{component.use}' needs {', '.join(missing)}, which is not installed."
             yield ConfigProblem(key, message, entry.install_hint())
+
+
+def _files(config: RunConfig) -> Iterator[ConfigProblem]:
+    for key, _, component in parts(config):
+        for field, value in component:
+            if isinstance(value, Path) and not value.exists():
+                near = nearest(value.name, _names(value.parent))
+                hint = near if near.startswith("Did") else ""
+                yield ConfigProblem(f"{key}.{field}", f"{value} does not exist.", hint)
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return [path.name for path in folder.iterdir()]
+    except OSError:
+        return []
 
 
 def _shapes(config: RunConfig, registry: Registry) -> Iterator[ConfigProblem]:

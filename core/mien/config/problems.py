@@ -154,7 +154,8 @@ def _allowed(context: dict[str, Any]) -> list[str]:
 
 
 def _plain(message: str) -> str:
-    return re.sub(r"^(Input|Value|String) should", "must", message).partition(", unable to parse")[0]
+    message = re.sub(r"^(Input|Value|String) should", "must", message).partition(", unable to parse")[0]
+    return re.sub(r"valid dictionary( or instance of \w+)?", "mapping of keys to values", message)
 
 
 def _sentence(text: str) -> str:

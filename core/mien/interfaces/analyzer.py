@@ -42,7 +42,7 @@ class RunView(Protocol):
 
     @property
     def control_relevance(self) -> pd.DataFrame:
-        """Method x network x window x region, of untrained networks; may be empty."""
+        """Method x network x window x region, of untrained networks, over frames with a face; may be empty."""
 
     @property
     def action_units(self) -> pd.DataFrame:

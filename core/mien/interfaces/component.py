@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -46,6 +47,13 @@ class Component(BaseModel):
         self._use = use
         self._distribution = distribution
         return self
+
+    def weight_files(self) -> Mapping[str, Path]:
+        """Return the files of the pretrained weights that the component uses, by a name for ``run.json``.
+
+        Nothing is fetched: a file that has not been fetched yet is named where it will lie, or left out.
+        """
+        return {}
 
     def provenance(self) -> dict[str, Any]:
         """Return what decides the component's results, ready for JSON."""

@@ -21,6 +21,17 @@ import pandas as pd
 from mien.regions.pooling import BACKGROUND, SUMS, TOTAL
 
 
+def counted(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of relevance that a data set's figures are made of.
+
+    Frames without a face are left out (where the rows are of frames), and what is out of distribution is, unless there
+    is nothing else.
+    """
+    inside = rows[rows["split"] != "out_of_distribution"]
+    inside = inside if len(inside) else rows
+    return inside[inside["valid"]] if "valid" in inside else inside
+
+
 def per_participant(rows: pd.DataFrame, by: Sequence[str] = ("method",)) -> pd.DataFrame:
     """Return one row for each participant and region, with sums and measures.
 

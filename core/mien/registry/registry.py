@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ import pluggy
 from mien.errors import ConfigError, PluginError, nearest
 from mien.registry.kinds import KINDS
 from mien.types import LandmarkScheme
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,15 @@ class Registry:
                 where=f"{kind} '{use}' of {entry.distribution}",
                 hint=entry.install_hint(),
             )
+
+    def tell(self, hook: str, **news: Any) -> None:
+        """Call a hook of every plugin that has it; one that fails is logged, and hurts nobody else."""
+        for implementation in getattr(self.hooks, hook).get_hookimpls():
+            wanted = {name: news[name] for name in implementation.argnames}
+            try:
+                implementation.function(*wanted.values())
+            except Exception as error:  # noqa: BLE001  a stranger's code may raise anything; the run goes on
+                log.warning("The plugin %s failed in %s: %r", implementation.plugin_name, hook, error)
 
     def scheme(self, id_: str) -> LandmarkScheme:
         """Return a landmark scheme, made once."""

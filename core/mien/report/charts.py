@@ -6,8 +6,9 @@ for print.  Nothing heavy is imported here.  A value that could not be computed 
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 _NAME = re.compile(r"[^a-z0-9]+")
@@ -16,6 +17,13 @@ _NAME = re.compile(r"[^a-z0-9]+")
 def chart_name(*parts: str) -> str:
     """Return a file name without extension, made of a-z, 0-9 and ``_``."""
     return _NAME.sub("_", "_".join(parts).lower()).strip("_") or "chart"
+
+
+def free_name(name: str, taken: Collection[str], other: str = "") -> str:
+    """Return a name that is not ``taken``: the name itself, else ``other``, else ``other_2``, ``other_3``, ..."""
+    other = other or name
+    names = itertools.chain([name, other], (f"{other}_{number}" for number in itertools.count(2)))
+    return next(one for one in names if one not in taken)
 
 
 @dataclass(frozen=True, kw_only=True)

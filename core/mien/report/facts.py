@@ -183,9 +183,6 @@ def remarks(recordings: pd.DataFrame) -> Grid | None:
             )
         if valid < frames:
             said.append(f"no face in {frames - valid:,} of {frames:,} frames")
-        rotation = _whole(getattr(r, "rotation", 0))
-        if rotation:
-            said.append(f"the video is stored turned by {rotation}° and was turned upright")
         if said:
             rows.append([r.recording, r.participant, "; ".join(said)])
     return grid(["recording", "participant", "remark"], rows) if rows else None

@@ -38,6 +38,7 @@ def heat(chart: HeatMap) -> Figure:
                     "len": y[1] - y[0],
                     "thickness": 12,
                     "nticks": 5,
+                    "exponentformat": "power",
                     "title": {"text": text_of(chart.unit), "side": "right", "font": {"size": 11}},
                     "tickfont": {"size": 11},
                 },

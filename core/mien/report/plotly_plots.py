@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from itertools import groupby
+
 from mien.report import palette
 from mien.report.charts import BarChart, BarSeries, LineChart, LineSeries, PointGroup, ScatterChart
 from mien.report.geometry import grid, value_limits
@@ -21,7 +24,7 @@ from mien.report.plotly_common import (
 def bars(chart: BarChart) -> Figure:
     """Return one panel of bars a series, on one value axis."""
     columns = min(3, max(1, len(chart.series)))
-    cells = grid(len(chart.series), columns, gap_x=0.05, row_px=max(120, 30 * len(chart.groups)), gap_px=70)
+    cells = grid(len(chart.series), columns, gap_x=0.05, row_px=max(120, 30 * len(chart.groups)), gap_px=96)
     layout = layout_of(cells.height + 118, barmode="overlay", annotations=[], shapes=[])
     layout["margin"] = {"l": 110, "r": 24, "t": 74, "b": 56}
     low, high = value_limits(chart)
@@ -88,18 +91,29 @@ def _bar_traces(chart: BarChart, series: BarSeries, n: str, colour: str, legend:
 
 
 def _band(series: LineSeries, colour: str) -> Figure:
-    back = list(zip(reversed(series.x), reversed(series.low), strict=True))
+    x: list[float | None] = []
+    y: list[float | None] = []
+    for run in _runs(series):  # one polygon each; a line through a gap would close the wrong one
+        x += [*(p for p, _, _ in run), *(p for p, _, _ in reversed(run)), None]
+        y += [*(high for _, _, high in run), *(low for _, low, _ in reversed(run)), None]
     return {
         "type": "scatter",
         "mode": "lines",
-        "x": [*series.x, *(x for x, _ in back)],
-        "y": [*series.high, *(y for _, y in back)],
+        "x": x[:-1],
+        "y": y[:-1],
         "fill": "toself",
         "fillcolor": colour + "2e",
         "line": {"width": 0},
         "hoverinfo": "skip",
         "showlegend": False,
     }
+
+
+def _runs(series: LineSeries) -> list[list[tuple[float, float, float]]]:
+    """Return the stretches of a band without gaps, as (x, low, high)."""
+    points = zip(series.x, series.low, series.high, strict=True)
+    known = groupby(points, key=lambda point: math.isfinite(point[1]) and math.isfinite(point[2]))
+    return [list(run) for finite, run in known if finite]
 
 
 def lines(chart: LineChart) -> Figure:

@@ -66,7 +66,8 @@ class Pseudonyms:
     def apply(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return a copy of a table without the ids: participant, recording, video and reason replaced.
 
-        The video file's name is left out; an id inside a reason is replaced.
+        The video file's name is left out; an id inside a reason is replaced.  Rows are put in the order of the
+        pseudonyms, because the data set's own order may be that of the names.
 
         Raises
         ------
@@ -81,7 +82,8 @@ class Pseudonyms:
             replaced["video"] = ""
         if "reason" in replaced:
             replaced["reason"] = [text if pd.isna(text) else self.text(str(text)) for text in replaced["reason"]]
-        return replaced
+        ids = [column for column in ("participant", "recording") if column in replaced]
+        return replaced.sort_values(ids, kind="stable", ignore_index=True) if ids else replaced
 
     def text(self, text: str) -> str:
         """Return a text in which every id, and every path of a file, is replaced.

@@ -17,6 +17,11 @@ def region_title(region: str) -> str:
     return _REGIONS.get(region, region.replace("_", " "))
 
 
+def with_article(region: str) -> str:
+    """Return a region as it stands in a sentence: ``the mouth``, ``the rest of the face``."""
+    return "the rest of the face" if region == "elsewhere_face" else f"the {region_title(region)}"
+
+
 def number(value: Any, digits: int = 3) -> str:
     """Return a number with ``digits`` significant digits, without an exponent where it is of common size."""
     if value is None or not math.isfinite(float(value)):
@@ -98,8 +103,9 @@ def _windows(windows: Mapping[str, Any]) -> str:
 
 def _training(training: Mapping[str, Any], split: Mapping[str, Any]) -> str:
     held_out = 100 * float(split.get("test", 0))
+    epochs = count(int(training.get("epochs", 0)), "epoch")
     return (
-        f"Train for at most {training.get('epochs', '?')} epochs ({training.get('optimizer', '?')}, learning "
+        f"Train for at most {epochs} ({training.get('optimizer', '?')}, learning "
         f"rate {training.get('learning_rate', '?')}, batches of {training.get('batch', '?')}); hold out "
         f"{held_out:.0f} % of the participants where the data set does not say whom."
     )
@@ -123,7 +129,7 @@ def headlines(summary: Mapping[str, Any]) -> list[str]:
     """Return the main findings in plain sentences, from ``summary.json``."""
     return [
         *_prediction_headline(summary),
-        *_region_headlines(summary.get("regions", [])),
+        *(_region_sentence(finding) for finding in densest(summary.get("regions", []))),
         *_data_headline(summary),
     ]
 
@@ -152,7 +158,8 @@ def _prediction_headline(summary: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _region_headlines(regions: Sequence[Mapping[str, Any]]) -> list[str]:
+def densest(regions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the finding of the densest region of the face for each method, from ``summary.json``."""
     first: dict[str, Mapping[str, Any]] = {}
     for finding in regions:
         known = finding["density"] is not None and math.isfinite(finding["density"])
@@ -160,7 +167,7 @@ def _region_headlines(regions: Sequence[Mapping[str, Any]]) -> list[str]:
             best = first.get(finding["method"])
             if best is None or finding["density"] > best["density"]:
                 first[finding["method"]] = finding
-    return [_region_sentence(finding) for finding in first.values()]
+    return list(first.values())
 
 
 def _region_sentence(finding: Mapping[str, Any]) -> str:

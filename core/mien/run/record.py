@@ -43,7 +43,9 @@ class RunRecord(Record):
     plugins: dict[str, dict[str, Any]] = Field(
         description="By place in the configuration: id, class, versions, fields."
     )
-    weights: dict[str, str] = Field(description="SHA-256 of the network's weights, and of weights that it began with.")
+    weights: dict[str, str] = Field(
+        description="SHA-256 of the network's weights, of pretrained weights that it began with, and of the detector's."
+    )
     durations_s: dict[str, float] = Field(default_factory=dict, description="Wall-clock seconds of each step.")
     reused: dict[str, int] = Field(default_factory=dict, description="Results taken from the store, by step.")
 
@@ -82,7 +84,9 @@ class Summary(Record):
     format: int = 1
     notice: str = NOTICE
     title: str
-    exit_code: int = Field(description="0: all well; 1: some recordings were set aside.")
+    exit_code: int = Field(
+        description="0: all well; 1: recordings were set aside, or an explanation or an analyzer failed."
+    )
     participants: int
     recordings: int = Field(description="Recordings used.")
     set_aside: int = Field(description="Recordings set aside; the table 'recordings' has the reasons.")

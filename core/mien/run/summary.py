@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from mien.regions.measures import per_participant
+from mien.regions.measures import counted, per_participant
 from mien.regions.pooling import TOTAL
 from mien.run.record import MetricValue, RegionFinding, Summary
 from mien.training.metrics import interval
@@ -18,8 +18,13 @@ from mien.types import FloatArray
 _RESAMPLES = 1000
 
 
-def summarise(tables: Mapping[str, pd.DataFrame], *, title: str, seed: int, notes: Sequence[str]) -> Summary:
-    """Return the summary of a run's tables; videos out of distribution are not counted beside a data set's."""
+def summarise(
+    tables: Mapping[str, pd.DataFrame], *, title: str, seed: int, notes: Sequence[str], incomplete: bool = False
+) -> Summary:
+    """Return the summary of a run's tables; videos out of distribution are not counted beside a data set's.
+
+    ``incomplete`` says that something that was asked for failed.
+    """
     recordings = tables["recordings"]
     used = recordings[recordings["status"] == "used"]
     inside = used[used["split"] != "out_of_distribution"]
@@ -27,7 +32,7 @@ def summarise(tables: Mapping[str, pd.DataFrame], *, title: str, seed: int, note
     aside = int((recordings["status"] == "excluded").sum())
     return Summary(
         title=title,
-        exit_code=1 if aside else 0,
+        exit_code=1 if aside or incomplete else 0,
         participants=int(used["participant"].nunique()),
         recordings=len(used),
         set_aside=aside,
@@ -42,7 +47,7 @@ def summarise(tables: Mapping[str, pd.DataFrame], *, title: str, seed: int, note
 
 
 def headline_level(recordings: pd.DataFrame) -> str:
-    """Return ``recording`` where a participant has several labels (their mean would say little), else ``participant``."""
+    """Return ``recording`` where a participant has several labels (their mean says little), else ``participant``."""
     labelled = recordings[recordings["label"].notna()]
     labels = labelled.groupby("participant")["label"].nunique()
     return "recording" if len(labels) and int(labels.max()) > 1 else "participant"
@@ -60,12 +65,11 @@ def region_findings(relevance: pd.DataFrame, controls: pd.DataFrame, seed: int) 
     """Return the density of every region for every method, densest first within a method.
 
     The density is the mean over participants of the data set (those out of distribution are left out where there
-    are others), with a 95 % interval bootstrapped over participants.
+    are others), with a 95 % interval bootstrapped over participants.  Frames without a face are left out.
     """
     if not len(relevance):
         return []
-    inside = relevance[relevance["split"] != "out_of_distribution"]
-    rows = per_participant(inside if len(inside) else relevance)
+    rows = per_participant(counted(relevance))
     highest = _highest_control(controls)
     findings = []
     regions = rows[rows["region"] != TOTAL]

@@ -3,33 +3,55 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mien.errors import DataError, MienError, PluginError, nearest
+from mien.errors import DataError, PluginError, nearest
 from mien.interfaces import Analysis, Analyzer, RunView
+from mien.parallel.worker import attempt
+from mien.report.charts import chart_name, free_name
 from mien.steps.context import RunContext
 from mien.tables import TABLES, Table, conform
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mien.report.charts import Chart
+
 log = logging.getLogger(__name__)
 
 
 def analyze(view: RunView, analyzers: Mapping[str, Analyzer], context: RunContext) -> dict[str, Analysis]:
     """Return what each analyzer found, by its name in the configuration; its tables are as it describes them."""
-    found = {}
+    found: dict[str, Analysis] = {}
     with context.progress.task("analyzing", len(analyzers), "analyzers") as bar:
         for name, analyzer in analyzers.items():
-            try:
-                found[name] = as_described(analyzer, analyzer.analyze(view), view.recordings)
-            except MienError as error:
-                log.warning("analyzer %s: %s", name, error)
-                context.notes.append(f"Analyzer '{name}' gave no result: {error}")
+            outcome = attempt(_analysis, analyzer, view)
+            if outcome.error is None:
+                taken = {chart.name for analysis in found.values() for chart in analysis.charts}
+                found[name] = replace(outcome.value, charts=_own_names(outcome.value.charts, name, taken))
+            else:
+                log.warning("analyzer %s: %s", name, outcome.error)
+                log.debug("%s", outcome.trace)
+                context.notes.append(f"Analyzer '{name}' gave no result: {outcome.error}")
+                context.incomplete = True
             bar.advance()
     return found
+
+
+def _analysis(analyzer: Analyzer, view: RunView) -> Analysis:
+    return as_described(analyzer, analyzer.analyze(view), view.recordings)
+
+
+def _own_names(charts: Sequence[Chart], analyzer: str, taken: set[str]) -> list[Chart]:
+    """Return the charts under names that no other has; charts become files by their names."""
+    named = []
+    for chart in charts:
+        name = free_name(chart.name, taken, chart_name(analyzer, chart.name))
+        taken.add(name)
+        named.append(replace(chart, name=name))
+    return named
 
 
 def as_described(analyzer: Analyzer, analysis: Analysis, recordings: pd.DataFrame) -> Analysis:

@@ -26,6 +26,10 @@ class RunContext:
     ----------
     time_limit : float or None
         Seconds that a worker may spend on one recording.
+    notes : list of str
+        Gaps and their reasons, for the report.
+    incomplete : bool
+        Whether something that was asked for failed: an explanation, an analyzer.
     """
 
     store: Store
@@ -37,6 +41,7 @@ class RunContext:
     durations: dict[str, float] = field(default_factory=dict)
     reused: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
+    incomplete: bool = False
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:
@@ -53,8 +58,8 @@ class RunContext:
 class RunOutcome:
     """How a run ended.
 
-    ``exit_code`` is 0 when all is well and 1 when recordings were set aside; ``summary`` is the content of
-    ``summary.json``.
+    ``exit_code`` is 0 when all is well and 1 when recordings were set aside or something failed; ``summary`` is the
+    content of ``summary.json``.
     """
 
     exit_code: int

@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 
     from mien.progress import Progress
 
-GAP_FLOOR = 0.1
-"""A completeness gap is divided by the change of output, but by no less than this many standard deviations."""
-
 
 @dataclass(frozen=True)
 class Network:
@@ -51,15 +48,12 @@ class Network:
         The safetensors file of the trained network.
     seed : int
         Draws the weights of an untrained one.
-    spread : float
-        Standard deviation of its outputs over held-out clips.
     """
 
     index: int | None
     identity: str
     weights: Path | None = None
     seed: int = 0
-    spread: float = 1.0
 
     def build(self, backbone: Backbone, objective: Objective) -> nn.Module:
         """Return the network in evaluation mode on the CPU; the global random state is left alone."""
@@ -118,17 +112,18 @@ def plan(explainer: Explainer, selected: Mapping[str, Sequence[ClipKey]], networ
         The windows to explain by recording.
     """
     tasks = []
+    backbone, objective = component_identity(explainer.backbone), component_identity(explainer.objective)
     for name, method in explainer.methods.items():
         identity = component_identity(method)
         for recording, keys in selected.items():
             key = step_key(
                 "explain",
                 network=network.identity,
+                backbone=backbone,
                 method=identity,
-                objective=component_identity(explainer.objective),
+                objective=objective,
                 clips=clips_identity(explainer.source, recording),
                 windows=[key.window for key in keys],
-                spread=network.spread,
             )
             tasks.append(ExplainTask(name, network.index, recording, tuple(keys), key))
     return tasks
@@ -155,9 +150,6 @@ class _Worker:
         self._networks = {network.index: network for network in explainer.networks}
         self._model: tuple[int | None, ExplainedModel] | None = None
 
-    def spread(self, index: int | None) -> float:
-        return self._networks[index].spread
-
     def model(self, index: int | None) -> ExplainedModel:
         if self._model is None or self._model[0] != index:
             self._model = index, self.explainer.model(self._networks[index])
@@ -175,7 +167,7 @@ def _explain(worker: _Worker, task: ExplainTask, report: Callable[[float], None]
         seconds = (time.perf_counter() - began) / len(batch)
         relevance = checked(explanation, moved, method)
         cells.append(pool_cells(relevance, batch))
-        notes.append(_explanation_rows(explanation, batch, worker.spread(task.network), method.tolerance, seconds))
+        notes.append(_explanation_rows(explanation, batch, seconds))
         maps.append(relevance.sum(1 if batch.layout == "video" else -1).numpy())
         report(len(batch))
     with worker.store.write("explain", task.key, {"method": task.method, "recording": task.recording}) as folder:
@@ -198,30 +190,19 @@ def checked(explanation: Explanation, batch: ClipBatch, method: AttributionMetho
     return relevance
 
 
-def _explanation_rows(
-    explanation: Explanation, batch: ClipBatch, spread: float, tolerance: float, seconds: float
-) -> pd.DataFrame:
+def _explanation_rows(explanation: Explanation, batch: ClipBatch, seconds: float) -> pd.DataFrame:
     def column(values: torch.Tensor | None) -> FloatArray:
         if values is None:
             return np.full(len(batch), np.nan)
         return np.asarray(values.detach().cpu().numpy(), float)
 
-    output, baseline, gap = (
-        column(explanation.output),
-        column(explanation.baseline_output),
-        column(explanation.gap),
-    )
-    change = np.abs(output - np.nan_to_num(baseline))
-    relative = np.abs(gap) / np.maximum(change, GAP_FLOOR * spread)
     return pd.DataFrame(
         {
             "recording": [key.recording for key in batch.keys],
             "window": [key.window for key in batch.keys],
-            "output": output,
-            "baseline_output": baseline,
-            "gap": gap,
-            "relative_gap": relative,
-            "flagged": np.nan_to_num(relative) > tolerance,
+            "output": column(explanation.output),
+            "baseline_output": column(explanation.baseline_output),
+            "gap": column(explanation.gap),
             "seconds": seconds,
             "steps": column(explanation.diagnostics.get("steps")),
         }

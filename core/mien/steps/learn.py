@@ -11,14 +11,14 @@ import pandas as pd
 from mien.clips.source import ClipSource
 from mien.config.run_config import RunConfig, dump
 from mien.errors import DataError
-from mien.interfaces import Backbone, LabelScale, Objective
+from mien.interfaces import Backbone, Objective
 from mien.steps.context import RunContext
 from mien.steps.evaluate import predict
 from mien.steps.explain import clips_identity
-from mien.steps.identity import component_identity, step_key
+from mien.steps.identity import component_identity, step_key, weights_used
 from mien.steps.train import train
 from mien.tables import conform, empty
-from mien.training.checkpoint import load_checkpoint, save_checkpoint
+from mien.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from mien.training.metrics import metrics_table
 from mien.types import Recording
 
@@ -35,12 +35,20 @@ class Trained:
         SHA-256 of the weights.
     history : DataFrame
         The table ``training``; empty for a checkpoint that came from elsewhere.
+    began_with : mapping of str to str
+        SHA-256 of the pretrained weights that the training began with, by ``backbone.<name>``.
     """
 
     folder: Path
     digest: str
-    scale: LabelScale
     history: pd.DataFrame
+    began_with: Mapping[str, str]
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint, folder: Path, history: pd.DataFrame) -> Trained:
+        """Return what a run needs to know of a checkpoint in ``folder``."""
+        weights = checkpoint.about.get("provenance", {}).get("weights", {})
+        return cls(folder, checkpoint.digest, history, {str(name): str(value) for name, value in weights.items()})
 
 
 def train_once(config: RunConfig, source: ClipSource, recordings: Sequence[Recording], context: RunContext) -> Trained:
@@ -82,6 +90,7 @@ def _train(config: RunConfig, source: ClipSource, used: Sequence[Recording], con
             result.module,
             result.scale,
             training={"best_epoch": result.best_epoch},
+            provenance={"weights": weights_used("backbone", config.backbone)},
         )
         conform("training", result.history).to_parquet(folder / "training.parquet", index=False)
     context.store.clear_scratch("train", key)
@@ -94,7 +103,7 @@ def _train(config: RunConfig, source: ClipSource, used: Sequence[Recording], con
 def _trained(folder: Path, context: RunContext) -> Trained:
     checkpoint = load_checkpoint(folder / "checkpoint", context.registry)
     history = pd.read_parquet(folder / "training.parquet")
-    return Trained(folder / "checkpoint", checkpoint.digest, checkpoint.scale, history)
+    return Trained.of(checkpoint, folder / "checkpoint", history)
 
 
 def predict_once(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import numpy as np
 from mien.config.settings import PoolingSettings, ReportSettings
 from mien.errors import MienError
 from mien.progress import Progress
-from mien.report.charts import chart_name
+from mien.report.charts import chart_name, free_name
 from mien.report.material import Picture, VideoLink
 from mien.report.overlay import (
     Strip,
@@ -67,7 +67,9 @@ def draw_pictures(
                 if role:
                     pictures += _extremes(view, recording, pooling)
                 if number < settings.videos:
-                    videos.append(_video(view, recording, role, pooling, out))
+                    videos.append(
+                        _video(view, recording, role, pooling, out, {Path(video.path).stem for video in videos})
+                    )
             except MienError as error:
                 log.warning("no pictures of %s: %s", recording.id, error)
                 notes.append(f"No pictures of recording {recording.id}: {error}")
@@ -127,12 +129,21 @@ def _extremes(view: RunResults, recording: Recording, pooling: PoolingSettings) 
     return pictures
 
 
-def _video(view: RunResults, recording: Recording, role: str, pooling: PoolingSettings, out: Path) -> VideoLink:
+def _video(
+    view: RunResults,
+    recording: Recording,
+    role: str,
+    pooling: PoolingSettings,
+    out: Path,
+    taken: Collection[str],
+) -> VideoLink:
     name = next(name for name in view.methods if view.was_explained(name, recording.id))
     method = view.methods[name]
     sign = "red: for, blue: against " + view.objective.higher_is if method.signed else "orange: relevant"
     info = track_info(view.source.prepared(recording.id).track)
-    relative = f"videos/{chart_name(recording.id, name)}.mp4"
+    # Ids that differ in capitals or in other alphabets' letters only would share a file.
+    stem = free_name(chart_name(recording.id, name), taken)
+    relative = f"videos/{stem}.mp4"
     path = overlay_video(
         out / relative,
         recording.video,

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from mien.clips.source import ClipSource
 from mien.config.run_config import ExplainConfig, RunConfig, dump
@@ -22,7 +21,7 @@ from mien.run.view import RunResults
 from mien.steps.analyze import analyze
 from mien.steps.context import RunContext, RunOutcome
 from mien.steps.explain import Explainer, Network, check_methods, explain, plan
-from mien.steps.identity import component_identity, step_key
+from mien.steps.identity import component_identity, step_key, weights_used
 from mien.steps.learn import Trained, measure, predict_once, train_once
 from mien.steps.prepare import Prepared, PrepareParts, prepare
 from mien.steps.publish import Publication, make_folder, publish
@@ -67,26 +66,20 @@ def run(
     MienError
         When the run as a whole cannot go on; what is computed stays in the store.
     """
-    context = RunContext(
-        store,
-        registry or load_registry(),
-        workers,
-        resolve_device(device),
-        time_limit,
-        progress or QuietProgress(),
-    )
+    context = _context(store, registry, workers, device, time_limit, progress)
     make_folder(out)
-    record = _record("run", config, context)
-    context.registry.hooks.mien_run_started(config=record.config, out=out)
+    record = _begin("run", config, context, out)
     with context.timed("dataset"):
         recordings, exclusions = labelled_recordings(config, context)
         recordings = with_splits(recordings, dict(assign_splits(recordings, config.split, config.seed)))
-        taken = [recording.id for recording in recordings]
+        # A video outside the data set is of nobody in it, also where it is called like one of its participants.
+        taken = {name for recording in recordings for name in (recording.id, recording.participant)}
         outside = unlabelled_recordings(config.out_of_distribution.videos, taken)
     prepared, source = _prepare([*recordings, *outside], config, config.backbone, context)
     with context.timed("train"):
         trained = train_once(config, source, [item.recording for item in prepared.recordings], context)
-    return _finish(config, out, record, context, prepared, source, trained, exclusions, config.backbone)
+    recordings = [*recordings, *outside]
+    return _finish(config, out, record, context, recordings, prepared, source, trained, exclusions, config.backbone)
 
 
 def explain_videos(
@@ -111,22 +104,40 @@ def explain_videos(
     config : ExplainConfig
         Made by `mien.steps.explain_config.explain_config`; says which methods and analyzers are used.
     """
-    context = RunContext(
-        store,
-        registry or load_registry(),
-        workers,
-        resolve_device(device),
-        time_limit,
-        progress or QuietProgress(),
-    )
+    context = _context(store, registry, workers, device, time_limit, progress)
     loaded = load_checkpoint(checkpoint, context.registry)
     make_folder(out)
-    record = _record("explain", config, context)
-    context.registry.hooks.mien_run_started(config=record.config, out=out)
-    folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
-    trained = Trained(folder, loaded.digest, loaded.scale, empty("training"))
-    prepared, source = _prepare(unlabelled_recordings(videos), config, loaded.backbone, context)
-    return _finish(config, out, record, context, prepared, source, trained, [], loaded.backbone)
+    if (out / "checkpoint").exists():
+        raise DataError(
+            "The folder holds the results of a training run, which would be replaced.",
+            where=str(out),
+            hint="Choose another --out.",
+        )
+    record = _begin("explain", config, context, out)
+    trained = Trained.of(loaded, checkpoint if checkpoint.is_dir() else checkpoint.parent, empty("training"))
+    recordings = unlabelled_recordings(videos)
+    prepared, source = _prepare(recordings, config, loaded.backbone, context)
+    return _finish(config, out, record, context, recordings, prepared, source, trained, [], loaded.backbone)
+
+
+def _context(
+    store: Store,
+    registry: Registry | None,
+    workers: int,
+    device: str,
+    time_limit: float | None,
+    progress: Progress | None,
+) -> RunContext:
+    return RunContext(
+        store, registry or load_registry(), workers, resolve_device(device), time_limit, progress or QuietProgress()
+    )
+
+
+def _begin(command: str, config: ExplainConfig, context: RunContext, out: Path) -> RunRecord:
+    """Return the record of a run that begins, and tell the plugins."""
+    record = _record(command, config, context)
+    context.registry.tell("mien_run_started", config=record.config, out=out)
+    return record
 
 
 def _record(command: str, config: ExplainConfig, context: RunContext) -> RunRecord:
@@ -152,7 +163,6 @@ def _prepare(
 ) -> tuple[Prepared, ClipSource]:
     parts = PrepareParts(config.detector, config.cropper, config.action_units, context.device)
     with context.timed("prepare"):
-        hooks = context.registry.hooks
         prepared = prepare(
             recordings,
             parts,
@@ -161,7 +171,7 @@ def _prepare(
             time_limit=context.time_limit,
             progress=context.progress,
             registry=context.registry,
-            done=lambda recording: hooks.mien_recording_done(recording=recording),
+            done=lambda recording: context.registry.tell("mien_recording_done", recording=recording),
         )
     context.reused.update(prepared.reused)
     context.notes.extend(prepared.notes)
@@ -187,6 +197,7 @@ def _with_windows(prepared: Prepared, config: ExplainConfig, backbone: Backbone,
         try:
             source.windows(recording.id)
         except DataError as error:
+            log.warning("recording %s is set aside: %s", recording.id, error)
             exclusions.append(
                 Exclusion(recording.id, recording.participant, "windows", str(error), str(recording.video))
             )
@@ -200,6 +211,7 @@ def _finish(
     out: Path,
     record: RunRecord,
     context: RunContext,
+    recordings: Sequence[Recording],
     prepared: Prepared,
     source: ClipSource,
     trained: Trained,
@@ -213,19 +225,20 @@ def _finish(
         predictions = predict_once(trained, backbone, config.objective, source, people, context)
         metrics = measure(predictions, config.objective, config.seed)
     with context.timed("explain"):
-        explainer, found = _explain(config, context, source, trained, predictions, backbone)
+        explainer, found = _explain(config, context, source, trained, backbone)
+    tolerances = {name: method.tolerance for name, method in config.explain.methods.items()}
     tables = {
-        "recordings": recordings_table(prepared.recordings, aside, list(people.values()), source),
+        "recordings": recordings_table(prepared.recordings, aside, recordings, source),
         "predictions": predictions,
         "metrics": metrics,
         "training": trained.history,
         "action_units": action_units_table(prepared.action_units, people),
-        **relevance_tables(found, people, source.region_names),
+        **relevance_tables(found, people, source.region_names, tolerances),
     }
     view = RunResults(tables, source, explainer, found, config.seed)
     with context.timed("analyze"):
         analyses = analyze(view, config.analyzers, context)
-    record.weights["network"] = trained.digest
+    record.weights |= {"network": trained.digest, **trained.began_with, **weights_used("detector", config.detector)}
     publication = Publication(config, out, record, context, view, analyses, trained.folder)
     return publish(publication)
 
@@ -235,10 +248,9 @@ def _explain(
     context: RunContext,
     source: ClipSource,
     trained: Trained,
-    predictions: pd.DataFrame,
     backbone: Backbone,
 ) -> tuple[Explainer, dict[Any, Path]]:
-    networks = _networks(config, trained, predictions, backbone)
+    networks = _networks(config, trained, backbone)
     explainer = Explainer(
         source,
         backbone,
@@ -251,11 +263,12 @@ def _explain(
     )
     check_methods(explainer, context.registry)
     selected = _selected(config, source)
+    if not any(source.prepared(recording).recording.split for recording in selected) and config.explain.split != "all":
+        context.notes.append(f"No recording of the split '{config.explain.split}' could be explained: there is none.")
     tasks = plan(explainer, selected, networks[0])
     few = _control_windows(selected, source, config.explain.controls.windows_per_participant)
     for network in networks[1:]:
         tasks += plan(explainer, few, network)
-    hooks = context.registry.hooks
     found, failed, reused = explain(
         explainer,
         tasks,
@@ -263,9 +276,10 @@ def _explain(
         workers=context.workers,
         time_limit=context.time_limit,
         progress=context.progress,
-        done=lambda task: hooks.mien_explained(method=task.method, recording=task.recording),
+        done=lambda task: context.registry.tell("mien_explained", method=task.method, recording=task.recording),
     )
     context.reused["explain"] += reused
+    context.incomplete |= bool(failed)
     context.notes.extend(
         f"Method '{task.method}' did not explain recording {task.recording}"
         f"{'' if task.network is None else f' with untrained network {task.network}'}: {error}"
@@ -274,12 +288,9 @@ def _explain(
     return explainer, found
 
 
-def _networks(config: ExplainConfig, trained: Trained, predictions: pd.DataFrame, backbone: Backbone) -> list[Network]:
+def _networks(config: ExplainConfig, trained: Trained, backbone: Backbone) -> list[Network]:
     """Return the trained network and the untrained ones."""
-    held_out = predictions.loc[predictions["split"] == "test", "prediction"]
-    outputs = held_out if len(held_out) > 1 else predictions["prediction"]
-    spread = float(np.std(outputs)) / trained.scale.std if len(outputs) > 1 else 1.0
-    networks = [Network(None, trained.digest, trained.folder / "model.safetensors", spread=spread or 1.0)]
+    networks = [Network(None, trained.digest, trained.folder / "model.safetensors")]
     for index in range(config.explain.controls.networks):
         seed = int(np.random.SeedSequence([config.seed, 1 + index]).generate_state(1)[0])
         identity = step_key("untrained", backbone=component_identity(backbone), seed=seed)

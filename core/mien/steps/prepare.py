@@ -13,15 +13,16 @@ from mien.clips.source import PreparedRecording
 from mien.errors import DataError, MienError
 from mien.interfaces import ActionUnitSource, Cropper, Detector, DetectorSession
 from mien.parallel import run_tasks
+from mien.parallel.worker import attempt
 from mien.progress import Progress
 from mien.registry import Registry, load_registry
 from mien.steps.action_units import write_action_units
 from mien.steps.crop import crop_recording
-from mien.steps.identity import component_identity, step_key
+from mien.steps.identity import component_identity, scheme_identity, step_key
 from mien.steps.track import load_track, track_recording
 from mien.store.keys import file_digest
 from mien.store.store import Store
-from mien.types import Exclusion, Recording
+from mien.types import Exclusion, LandmarkScheme, Recording
 from mien.video.reader import probe
 
 if TYPE_CHECKING:
@@ -115,13 +116,13 @@ def _prepare(worker: _Worker, task: PrepareTask, report: Callable[[float], None]
         key = task.action_units[name]
         if store.find("action_units", key) is not None:
             continue
-        try:
-            trace = source.action_units(recording, load_track(track), worker.scheme)
-        except DataError as error:
-            notes.append(f"No Action Units of '{name}' for recording {recording.id}: {error}")
+        made = attempt(source.action_units, recording, load_track(track), worker.scheme)
+        if made.error is not None:
+            log.debug("%s", made.trace)
+            notes.append(f"No Action Units of '{name}' for recording {recording.id}: {made.error}")
             continue
         with store.write("action_units", key, about) as folder:
-            write_action_units(trace, folder)
+            write_action_units(made.value, folder)
     return notes
 
 
@@ -140,7 +141,9 @@ def prepare(
 
     The results do not depend on ``workers``.  ``done`` is called with each recording that is ready.
     """
-    tasks, exclusions = _plan(recordings, parts)
+    scheme = registry.scheme(parts.detector.scheme)
+    with progress.task("reading videos", len(recordings), "videos") as bar:
+        tasks, exclusions = _plan(recordings, parts, scheme, bar.advance)
     missing = [task for task in tasks if not _complete(task, store)]
     notes: list[str] = []
     failed: set[str] = set()
@@ -176,22 +179,26 @@ def prepare(
     )
 
 
-def _plan(recordings: Sequence[Recording], parts: PrepareParts) -> tuple[list[PrepareTask], list[Exclusion]]:
+def _plan(
+    recordings: Sequence[Recording], parts: PrepareParts, scheme: LandmarkScheme, advance: Callable[[], None]
+) -> tuple[list[PrepareTask], list[Exclusion]]:
+    points = scheme_identity(scheme)
     detector, cropper = component_identity(parts.detector), component_identity(parts.cropper)
     sources = {name: component_identity(source) for name, source in parts.action_units.items()}
     tasks, exclusions = [], []
     for recording in recordings:
+        advance()
         try:
             video = file_digest(_readable(recording.video))
         except MienError as error:
             exclusions.append(_exclusion(recording, error))
             continue
         track = step_key("track", video=video, detector=detector)
-        crops = step_key("crops", track=track, cropper=cropper)
+        crops = step_key("crops", track=track, scheme=points, cropper=cropper)
         file = recording.action_units
         given = file_digest(file) if file is not None and file.is_file() else str(file)
         units = {
-            name: step_key("action_units", track=track, source=identity, file=given)
+            name: step_key("action_units", track=track, scheme=points, source=identity, file=given)
             for name, identity in sources.items()
         }
         tasks.append(PrepareTask(recording, track, crops, units))

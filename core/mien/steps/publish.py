@@ -40,8 +40,19 @@ class Publication:
     checkpoint: Path
 
 
+_RECORD, _SUMMARY, _REPORT = "run.json", "summary.json", "report.html"
+_REMADE = ("tables", "figures", "videos")
+_OWN = (*_REMADE, "checkpoint", _SUMMARY, _REPORT)
+
+
 def make_folder(out: Path) -> None:
-    """Make the folder of the results, or raise `DataError` that says why it cannot be made."""
+    """Make the folder of the results; one that an earlier run wrote is used again.
+
+    Raises
+    ------
+    DataError
+        When it cannot be made, or holds files of someone else's under names that the results would take.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
         probe = out / ".mien"
@@ -51,20 +62,41 @@ def make_folder(out: Path) -> None:
         raise DataError(
             f"The folder cannot be written: {error.strerror}.", where=str(out), hint="Choose another --out."
         ) from error
+    foreign = [name for name in _OWN if (out / name).exists()]
+    if foreign and not (out / _RECORD).is_file():
+        raise DataError(
+            f"The folder holds '{foreign[0]}', but no {_RECORD} of mien's: a run would replace what may be yours.",
+            where=str(out),
+            hint="Choose another --out, or move it away.",
+        )
 
 
 def publish(publication: Publication) -> RunOutcome:
-    """Write the folder and return how the run ended."""
+    """Write the folder and return how the run ended.
+
+    Until all is written, ``run.json`` says that the run is not finished and there is no report: a folder that was
+    left half-written is not taken for a whole one, and the next run writes it again.
+    """
     config, context, out = publication.config, publication.context, publication.out
     with explained(out):
-        for name in ("tables", "figures", "videos"):
-            shutil.rmtree(out / name, ignore_errors=True)
-            (out / name).mkdir()
+        _begin(publication)
         with context.timed("publish"):
             pictures = draw_pictures(publication.view, config.report, config.pooling, out, context.progress)
             outcome = _write(publication, pictures)
-    context.registry.hooks.mien_run_finished(out=out, summary=outcome.summary)
+    context.registry.tell("mien_run_finished", out=out, summary=outcome.summary)
     return outcome
+
+
+def _begin(publication: Publication) -> None:
+    """Mark the folder as that of an unfinished run, and remove what an earlier run left."""
+    out = publication.out
+    _write_json(out / _RECORD, _record(publication))
+    for name in (_SUMMARY, _REPORT):
+        (out / name).unlink(missing_ok=True)
+    for name in _REMADE:
+        if (out / name).is_dir():
+            shutil.rmtree(out / name)
+        (out / name).mkdir()
 
 
 def _write(publication: Publication, pictures: Pictures) -> RunOutcome:
@@ -82,9 +114,8 @@ def _write(publication: Publication, pictures: Pictures) -> RunOutcome:
     for name, table in tables.items():
         table.to_parquet(out / "tables" / f"{name}.parquet", index=False)
     _copy_checkpoint(publication)
-    summary = summarise(tables, title=config.report.title, seed=config.seed, notes=notes)
-    record = _finished(publication, names)
-    _write_json(out, record, summary)
+    summary = summarise(tables, title=config.report.title, seed=config.seed, notes=notes, incomplete=context.incomplete)
+    record = _record(publication, finished=datetime.now(UTC))
     material = ReportMaterial(
         config=record.config,
         summary=summary.model_dump(mode="json"),
@@ -93,13 +124,14 @@ def _write(publication: Publication, pictures: Pictures) -> RunOutcome:
         analyses=analyses,
         pictures=pictures.pictures,
         videos=pictures.videos,
-        notes=notes,
         limits=_limits(config),
         scheme=publication.view.scheme,
         selected=selected,
         faces=config.report.faces,
     )
     write_report(material, out)
+    _write_json(out / _SUMMARY, summary)
+    _write_json(out / _RECORD, record)  # last: it says that the run is finished
     return RunOutcome(summary.exit_code, out, summary.model_dump(mode="json"))
 
 
@@ -144,14 +176,15 @@ def _copy_checkpoint(publication: Publication) -> None:
     write_explain_config(publication.config, folder)
 
 
-def _finished(publication: Publication, names: Pseudonyms | None) -> RunRecord:
+def _record(publication: Publication, finished: datetime | None = None) -> RunRecord:
+    """Return the run's record as it may be published."""
     record, context = publication.record, publication.context
     changes: dict[str, Any] = {
-        "finished": datetime.now(UTC),
+        "finished": finished,
         "durations_s": dict(context.durations),
         "reused": dict(context.reused),
     }
-    if names is not None:
+    if publication.config.report.faces == "none":
         changes["config"] = _without_paths(record.config)
         changes["plugins"] = _without_paths(record.plugins)
     return record.model_copy(update=changes)
@@ -166,9 +199,10 @@ def _without_paths(value: Any) -> Any:
     return "(file)" if isinstance(value, str) and ("/" in value or "\\" in value) else value
 
 
-def _write_json(out: Path, record: RunRecord, summary: Summary) -> None:
-    for name, content in (("run.json", record), ("summary.json", summary)):
-        (out / name).write_text(content.model_dump_json(indent=2) + "\n", encoding="utf-8")
+def _write_json(path: Path, content: RunRecord | Summary) -> None:
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(content.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    part.replace(path)
 
 
 def _limits(config: ExplainConfig) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -15,6 +16,8 @@ from mien.interfaces import Objective
 from mien.steps.context import RunContext
 from mien.steps.identity import component_identity, step_key
 from mien.types import Exclusion, Recording
+
+log = logging.getLogger(__name__)
 
 _WHEEL = re.compile(r"wheel:(?P<distribution>[^:]+):(?P<file>.+)")
 
@@ -39,6 +42,8 @@ def labelled_recordings(config: RunConfig, context: RunContext) -> tuple[list[Re
             usable.append(recording)
         else:
             exclusions.append(_set_aside(recording, reason))
+    for exclusion in exclusions:
+        log.warning("recording %s is set aside: %s", exclusion.recording, exclusion.reason)
     if not usable:
         reasons = "; ".join(sorted({exclusion.reason for exclusion in exclusions})[:3])
         raise DataError(
@@ -81,7 +86,7 @@ def unlabelled_recordings(videos: Iterable[str | Path], taken: Iterable[str] = (
         while id_ in used:
             id_, number = f"{path.stem}_{number}", number + 1
         used.add(id_)
-        found.append(Recording(id=id_, participant=id_, video=path, consent=True))
+        found.append(Recording(id=id_, participant=id_, video=path))
     return found
 
 

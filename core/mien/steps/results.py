@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from mien.clips.source import ClipSource, PreparedRecording
@@ -16,6 +17,9 @@ from mien.steps.track import track_info
 from mien.tables import conform, empty
 from mien.types import Exclusion, Recording
 
+GAP_FLOOR = 0.1
+"""A completeness gap is divided by the change of the output, but by no less than so many standard deviations."""
+
 _SUMS = ["signed", "positive", "negative", "absolute", "area"]
 
 
@@ -25,12 +29,19 @@ def recordings_table(
     recordings: Sequence[Recording],
     source: ClipSource,
 ) -> pd.DataFrame:
-    """Return one row a recording; those set aside come last, with stage and reason."""
-    known = {recording.id: recording for recording in recordings}
+    """Return one row a recording; those set aside come last, with stage and reason.
+
+    Parameters
+    ----------
+    recordings : sequence of Recording
+        All that the run began with: what is known of those set aside.
+    """
     rows = [_used_row(item, source) for item in prepared]
     taken = {item.recording.id for item in prepared}
+    # A row of the data set that was set aside may repeat the id of a recording that is used.
+    known = {recording.id: recording for recording in recordings if recording.id not in taken}
     for exclusion in exclusions:
-        row = _excluded_row(exclusion, known.get(exclusion.recording))
+        row = _excluded_row(exclusion, known.pop(exclusion.recording, None))
         row["recording"] = _free(exclusion.recording, taken)
         taken.add(str(row["recording"]))
         rows.append(row)
@@ -95,16 +106,25 @@ def _identity(recording: Recording) -> dict[str, object]:
 
 
 def relevance_tables(
-    found: Mapping[ExplainTask, Path], recordings: Mapping[str, Recording], names: tuple[str, ...]
+    found: Mapping[ExplainTask, Path],
+    recordings: Mapping[str, Recording],
+    names: tuple[str, ...],
+    tolerances: Mapping[str, float],
 ) -> dict[str, pd.DataFrame]:
-    """Return the tables ``relevance``, ``relevance_cells``, ``control_relevance`` and ``explanations``."""
+    """Return the tables ``relevance``, ``relevance_cells``, ``control_relevance`` and ``explanations``.
+
+    Parameters
+    ----------
+    tolerances : mapping of str to float
+        Of each method, by the user's name: the relative gap above which a clip is flagged.
+    """
     cells, explanations, controls = [], [], []
     for task, folder in found.items():
         # Recordings of the same content share a stored result, which says whose it was first.
         names_of_task = {"method": task.method, "recording": task.recording}
         own = pd.read_parquet(folder / "cells.parquet").assign(**names_of_task)
         if task.network is not None:
-            controls.append(_summed(region_rows(own, names)).assign(network=task.network))
+            controls.append(_summed(region_rows(own[own["valid"]], names)).assign(network=task.network))
             continue
         cells.append(own)
         explanations.append(pd.read_parquet(folder / "explanations.parquet").assign(**names_of_task))
@@ -114,8 +134,25 @@ def relevance_tables(
         "relevance": _table("relevance", _with_people(relevance, recordings)),
         "relevance_cells": _table("relevance_cells", all_cells.drop(columns=["time_s", "valid"], errors="ignore")),
         "control_relevance": _table("control_relevance", _with_people(_concat(controls), recordings)),
-        "explanations": _table("explanations", _concat(explanations)),
+        "explanations": _table("explanations", with_relative_gaps(_concat(explanations), tolerances)),
     }
+
+
+def with_relative_gaps(explanations: pd.DataFrame, tolerances: Mapping[str, float]) -> pd.DataFrame:
+    """Return the explanations with the columns ``relative_gap`` and ``flagged``.
+
+    The gap is relative to ``|f(x) - f(baseline)|``, but to no less than `GAP_FLOOR` standard deviations of f over all
+    the method's clips: where an output hardly differs from the baseline's, a gap that is nothing beside the
+    differences between clips says nothing.  With one clip, or outputs that are all the same, there is no such floor.
+    """
+    if not len(explanations):
+        return explanations
+    spread = explanations.groupby("method")["output"].transform("std", ddof=0)
+    change = (explanations["output"] - explanations["baseline_output"].fillna(0)).abs()
+    gap = explanations["gap"].abs()
+    # A gap of nothing is none, whatever it is relative to.
+    relative = (gap / np.maximum(change, GAP_FLOOR * spread)).where(gap != 0, 0.0).where(gap.notna())
+    return explanations.assign(relative_gap=relative, flagged=relative > explanations["method"].map(tolerances))
 
 
 def _table(name: str, rows: pd.DataFrame) -> pd.DataFrame:

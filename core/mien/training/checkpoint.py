@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import math
@@ -20,6 +19,7 @@ from mien.config.settings import PoolingSettings, WindowSettings
 from mien.errors import ModelError
 from mien.interfaces import Backbone, Component, Cropper, Detector, ExplainedModel, LabelScale, Objective
 from mien.registry import Registry
+from mien.store.keys import file_digest
 
 _log = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ def save_checkpoint(
     about = {
         "format": FORMAT,
         "notice": NOTICE,
-        "sha256": _sha256(weights),
+        "sha256": file_digest(weights),
         "config": {name: dump(getattr(config, name)) for name in (*_PARTS, "windows", "pooling")},
         "components": {name: getattr(config, name).provenance() for name in _PARTS},
         "scale": scale.model_dump(),
@@ -142,7 +142,7 @@ def load_checkpoint(path: Path, registry: Registry) -> Checkpoint:
     weights = folder / WEIGHTS_FILE
     if not weights.is_file():
         raise ModelError(f"The checkpoint has no {WEIGHTS_FILE}.", where=str(folder))
-    if _sha256(weights) != about["sha256"]:
+    if file_digest(weights) != about["sha256"]:
         raise ModelError(
             f"{WEIGHTS_FILE} is not the file that {ABOUT_FILE} describes: its SHA-256 differs.",
             where=str(folder),
@@ -246,8 +246,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

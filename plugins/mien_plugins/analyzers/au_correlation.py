@@ -41,7 +41,7 @@ _CORRELATIONS = Table(
         Column(
             "low",
             "number",
-            "Lower end of the 95 % interval (bootstrap over participants); absent with fewer than two.",
+            "Lower end of the 95 % interval (bootstrap over participants); absent with fewer than three.",
             nullable=True,
         ),
         Column("high", "number", "Upper end of the 95 % interval.", nullable=True),
@@ -198,7 +198,7 @@ def _chart(table: pd.DataFrame, source: str) -> HeatMap:
 
 
 def _notes(table: pd.DataFrame) -> list[str]:
-    from mien.report.words import count, interval, number, region_title
+    from mien.report.words import count, interval, number, with_article
 
     notes = []
     for (method, source), own in table.groupby(["method", "source"], sort=False):
@@ -208,7 +208,7 @@ def _notes(table: pd.DataFrame) -> list[str]:
         if len(known):
             top = known.loc[known["correlation"].abs().idxmax()]
             notes.append(
-                f"{method}: the relevance of the {region_title(top['region'])} goes most closely with {top['au']} "
+                f"{method}: the relevance of {with_article(top['region'])} goes most closely with {top['au']} "
                 f"({source}), r = {number(top['correlation'], 2)} ({interval(top['low'], top['high'])}, "
                 f"{count(int(top['participants']), 'participant')})."
             )

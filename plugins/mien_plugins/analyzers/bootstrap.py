@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[np.float64]
 
+FEWEST = 3
+"""With fewer participants there is no interval: two of them only ever give their own values and their mean."""
+
 
 def mean_interval(values: Any, resamples: int, seed: int, level: float = 0.95) -> tuple[Array, Array, Array]:
     """Return the mean over participants, and its percentile bootstrap interval.
@@ -26,7 +29,7 @@ def mean_interval(values: Any, resamples: int, seed: int, level: float = 0.95) -
     Returns
     -------
     mean, low, high : ndarray, shape (columns,)
-        The interval is NaN with fewer than two known participants, the mean with none.
+        The interval is NaN with fewer than `FEWEST` known participants, the mean with none.
     """
     import numpy as np
 
@@ -42,7 +45,7 @@ def mean_interval(values: Any, resamples: int, seed: int, level: float = 0.95) -
     means = _ratio(weights @ filled, (weights @ known).astype(np.float64))
     mean = _ratio(filled.sum(0), known.sum(0).astype(np.float64))
     low, high = np.full(columns, np.nan), np.full(columns, np.nan)
-    for column in np.flatnonzero(known.sum(0) >= 2):
+    for column in np.flatnonzero(known.sum(0) >= FEWEST):
         found = means[:, column][np.isfinite(means[:, column])]
         low[column], high[column] = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
     return mean, low, high

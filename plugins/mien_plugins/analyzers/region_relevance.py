@@ -33,7 +33,7 @@ def _measure(name: str, meaning: str) -> tuple[Column, ...]:
         Column(
             f"{name}_low",
             "number",
-            f"Lower end of the 95 % interval of {name} (bootstrap over participants); absent with fewer than two.",
+            f"Lower end of the 95 % interval of {name} (bootstrap over participants); absent with fewer than three.",
             nullable=True,
         ),
         Column(f"{name}_high", "number", f"Upper end of the 95 % interval of {name}.", nullable=True),
@@ -122,19 +122,12 @@ class RegionRelevance(Analyzer):
 
 
 def participant_measures(relevance: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Return share and density of each region of each participant.
+    """Return share and density of each region of each participant."""
+    from mien.regions.measures import counted, per_participant
 
-    What is out of distribution is left out, unless there is nothing else.
-    """
-    from mien.regions.measures import per_participant
-
-    inside = relevance[relevance["split"] != "out_of_distribution"]
-    if inside.empty:
-        inside = relevance
+    inside = counted(relevance)
     if inside.empty:
         return inside.assign(share=[], density=[])
-    if "valid" in inside:
-        inside = inside[inside["valid"]]
     wanted = [*by, "participant", "region", "signed", "absolute", "area", *MEASURES]
     return per_participant(inside, by)[wanted]
 
@@ -163,8 +156,9 @@ def _untrained(controls: pd.DataFrame, method: str, region: str) -> dict[str, An
 
 def _chart(table: pd.DataFrame, controls: pd.DataFrame, measure: str) -> BarChart:
     from mien.report.charts import BarChart, BarSeries
-    from mien.report.words import region_title
+    from mien.report.words import count, region_title
 
+    certain = bool(table[f"{measure}_low"].notna().any())  # an interval that is not known is not one of no width
     regions = [r for r in table["region"].unique() if measure == "share" or r != "background"]
     series = []
     for method, own in table.groupby("method", sort=False):
@@ -175,12 +169,12 @@ def _chart(table: pd.DataFrame, controls: pd.DataFrame, measure: str) -> BarChar
             BarSeries(
                 name=str(method),
                 values=rows[measure].tolist(),
-                low=rows[f"{measure}_low"].tolist(),
-                high=rows[f"{measure}_high"].tolist(),
+                low=rows[f"{measure}_low"].tolist() if certain else (),
+                high=rows[f"{measure}_high"].tolist() if certain else (),
                 references=references if any(references) else (),
             )
         )
-    people = int(table["participants"].max())
+    people = count(int(table["participants"].max()), "participant")
     how = {
         "share": ("Share of relevance by region", "share of all absolute relevance", None),
         "density": ("Density of relevance by region", "times chance", 1.0),
@@ -189,11 +183,12 @@ def _chart(table: pd.DataFrame, controls: pd.DataFrame, measure: str) -> BarChar
     return BarChart(
         name=f"region_{measure}",
         title=title,
-        caption=f"Mean over {people} participants with 95 % bootstrap interval; each diamond is an untrained network. "
-        "Regions overlap, so shares may add up to more than 1.",
+        caption=f"Mean over {people}{' with 95 % bootstrap interval' if certain else ''}; each diamond is an untrained "
+        "network. Regions overlap, so shares may add up to more than 1.",
         x_label=label,
         groups=[region_title(region) for region in regions],
         series=series,
+        value_name="trained, with 95 % interval" if certain else "trained",
         chance=chance,
         chance_name="chance",
     )
@@ -219,17 +214,18 @@ def _notes(table: pd.DataFrame) -> list[str]:
 
 
 def _beside(first: Any, own: pd.DataFrame) -> str:
-    from mien.report.words import count, number, region_title
+    from mien.report.words import count, number, with_article
 
     highest = first["untrained_density_highest"]
     if not highest > 0:
         return ". There is no untrained network to compare it with."
     networks = count(int(first["untrained_networks"]), "untrained network")
     text = f"; {number(first['density'] / highest)} times the highest of {networks} ({number(highest)})."
-    anywhere = own[own["region"] != "background"]["untrained_density_highest"].max()
-    if anywhere > first["density"]:
-        top = own.sort_values("untrained_density_highest", na_position="first")["region"].iloc[-1]
-        text += f" An untrained network reaches {number(anywhere)} in {region_title(str(top))}."
+    inside = own[own["region"] != "background"].sort_values("untrained_density_highest", na_position="first")
+    top = inside.iloc[-1]
+    if top["untrained_density_highest"] > first["density"]:
+        reached = number(top["untrained_density_highest"])
+        text += f" An untrained network reaches {reached} in {with_article(str(top['region']))}."
     return text
 
 
@@ -249,5 +245,7 @@ def _gaps(run: RunView, table: pd.DataFrame) -> list[str]:
             "All explained recordings are out of distribution: these means say what the network does with them."
         )
     elif outside:
-        gaps.append(f"{outside} out-of-distribution recording(s) are not part of these means.")
+        from mien.report.words import count
+
+        gaps.append(f"Not part of these means: {count(outside, 'out-of-distribution recording')}.")
     return gaps

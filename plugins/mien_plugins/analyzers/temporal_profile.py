@@ -64,7 +64,7 @@ _COURSE = Table(
         Column(
             "low",
             "number",
-            "Lower end of the 95 % interval (bootstrap over participants); absent with fewer than two.",
+            "Lower end of the 95 % interval (bootstrap over participants); absent with fewer than three.",
             nullable=True,
         ),
         Column("high", "number", "Upper end of the 95 % interval.", nullable=True),
@@ -202,8 +202,8 @@ def profiles(relevance: pd.DataFrame) -> pd.DataFrame:
 def with_gaps(times: list[float]) -> tuple[list[float], list[int | None]]:
     """Return times with empty columns wherever frames are missing, and what stands in each column.
 
-    A frame is missing where the step to the next is over 1.9 times the median step.  The columns beside a gap
-    keep the usual width.
+    Frames are missing where the step to the next is over 2.5 times the median step: resampling to a lower rate
+    skips single frames, which is no gap.  The columns beside a gap keep the usual width.
 
     Returns
     -------
@@ -218,10 +218,9 @@ def with_gaps(times: list[float]) -> tuple[list[float], list[int | None]]:
     columns: list[int | None] = []
     for i, time in enumerate(times):
         gap = time - times[i - 1] if i else 0.0
-        if gap > 1.9 * usual > 0:
-            edges = [times[i - 1] + usual, time - usual] if gap > 2.5 * usual else [times[i - 1] + gap / 2]
-            filled += edges
-            columns += [None] * len(edges)
+        if gap > 2.5 * usual > 0:
+            filled += [times[i - 1] + usual, time - usual]
+            columns += [None, None]
         filled.append(time)
         columns.append(i)
     return filled, columns

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from mien.errors import ModelError, nearest
+from mien.errors import ModelError, PluginError, nearest
 from mien.interfaces import Backbone, ConfigPath
 from mien.types import InputSpec, Layout
 
@@ -41,6 +42,21 @@ class Module(Backbone):
     cannot: dict[str, str] = Field(
         default_factory=dict, description="What attribution methods cannot have (e.g. relu_modules), and why."
     )
+
+    def provenance(self) -> dict[str, Any]:
+        """Return what decides the results, with a digest of the source of the factory's package."""
+        from mien.store.keys import package_digest
+
+        package = self.factory.partition(":")[0].partition(".")[0]
+        try:
+            source = package_digest(package)
+        except PluginError:
+            source = ""  # it cannot be found, which `architecture` says better, or is compiled
+        return {**super().provenance(), "factory_source": source}
+
+    def weight_files(self) -> Mapping[str, Path]:
+        """Return the file of the configured weights."""
+        return {} if self.weights is None else {"weights": self.weights}
 
     def architecture(self, outputs: int) -> nn.Module:
         """Return what the factory makes."""

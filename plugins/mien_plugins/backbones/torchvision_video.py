@@ -69,6 +69,14 @@ class TorchvisionVideo(Backbone):
             )
         return self.weights_file
 
+    def weight_files(self) -> Mapping[str, Path]:
+        """Return the file of the Kinetics-400 weights, where they are used."""
+        from mien.weights import weights_folder
+
+        if self.weights == "none":
+            return {}
+        return {self.weights: self.weights_file or weights_folder() / self.official_file}
+
     @property
     def input_spec(self) -> InputSpec:
         """Clips of ``frames`` x ``size`` x ``size``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,6 +22,10 @@ MODEL_URL = (
 )
 
 _LEGACY_FILES = ("python/solutions/face_mesh.py", "modules/face_landmark/face_landmark_front_cpu.binarypb")
+_BUNDLED = (
+    "modules/face_landmark/face_landmark_with_attention.tflite",
+    "modules/face_detection/face_detection_short_range.tflite",
+)
 _LOWEST_SCORE = 0.1  # below, MediaPipe's detector sees faces everywhere
 
 log = logging.getLogger(__name__)
@@ -57,6 +61,14 @@ class MediaPipe(Detector):
     def provenance(self) -> dict[str, Any]:
         """Return what decides the results, with MediaPipe's version and the interface that ``auto`` means here."""
         return {**super().provenance(), "mediapipe": _installed_version(), "api": self.resolved_api()}
+
+    def weight_files(self) -> Mapping[str, Path]:
+        """Return the model file, or for ``face_mesh`` the models inside MediaPipe's wheel."""
+        from mien.weights import weights_folder
+
+        if self.resolved_api() == "tasks":
+            return {MODEL_NAME: self.model or weights_folder() / MODEL_NAME}
+        return {Path(name).name: folder / name for folder in _folders() for name in _BUNDLED}
 
     def resolved_api(self) -> Literal["face_mesh", "tasks"]:
         """Return the interface that `open` will use."""
@@ -133,7 +145,10 @@ def _installed_version() -> str:
 
 
 def _has_face_mesh() -> bool:
+    return any(all((folder / name).is_file() for name in _LEGACY_FILES) for folder in _folders())
+
+
+def _folders() -> list[Path]:
     # Looked up as files: importing MediaPipe takes seconds.
     spec = importlib.util.find_spec("mediapipe")
-    folders = list(spec.submodule_search_locations or ()) if spec else []
-    return any(all((Path(folder) / name).is_file() for name in _LEGACY_FILES) for folder in folders)
+    return [Path(folder) for folder in spec.submodule_search_locations or ()] if spec else []

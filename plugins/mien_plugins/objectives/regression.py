@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from mien.interfaces import LabelScale, Objective
 from mien.types import FloatArray
@@ -28,6 +28,14 @@ class Regression(Objective):
     minimum: float | None = Field(None, description="Labels below it are errors.")
     maximum: float | None = Field(None, description="Labels above it are errors.")
     loss_function: Literal["mse", "mae", "huber"] = "mse"
+
+    @field_validator("maximum")
+    @classmethod
+    def _above_minimum(cls, maximum: float | None, info: ValidationInfo) -> float | None:
+        minimum = info.data.get("minimum")
+        if maximum is not None and minimum is not None and maximum <= minimum:
+            raise ValueError(f"the maximum {maximum:g} is not above the minimum {minimum:g}")
+        return maximum
 
     @property
     def outputs(self) -> int:
@@ -69,9 +77,12 @@ class Regression(Objective):
         return output[:, 0]
 
     def metrics(self, predictions: FloatArray, labels: FloatArray) -> Mapping[str, float]:
-        """Return MAE, RMSE, Pearson's and Spearman's r, and Lin's concordance."""
+        """Return MAE, RMSE, Pearson's and Spearman's r, and Lin's concordance.
+
+        The last three are NaN without variation or with fewer than three labels: any two points correlate perfectly.
+        """
         error = predictions - labels
-        varied = len(labels) > 1 and bool(labels.max() > labels.min() and predictions.max() > predictions.min())
+        varied = len(labels) > 2 and bool(labels.max() > labels.min() and predictions.max() > predictions.min())
         return {
             "mae": float(abs(error).mean()),
             "rmse": float((error**2).mean() ** 0.5),
