@@ -12,6 +12,7 @@ import importlib.util
 import json
 import platform
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,7 @@ RESULTS = Path(__file__).parent / "results" / "tracking.json"
 RATE = 30
 SPEED_FRAMES = 900
 LONG_FACTOR = 20
+SHORT_RUNS = 3
 
 Times = tuple[float, float]
 """Seconds by the clock on the wall, and of the processor."""
@@ -127,13 +129,29 @@ def timed(work: Callable[[], None]) -> Times:
 
 def growth(clip: Path, folder: Path, minutes: float) -> dict[str, Any]:
     short = round(minutes * 60 * RATE)
-    runs = {}
-    for name, frames in (("short", short), ("long", LONG_FACTOR * short)):
-        video = loop(clip, folder / f"{name}.mp4", frames)
-        runs[name] = {"minutes": frames / RATE / 60, **child("length", video, frames)}
-        video.unlink()
+    videos = {n: loop(clip, folder / f"{n}.mp4", f) for n, f in (("short", short), ("long", LONG_FACTOR * short))}
+    # The machine's own speed drifts by some per cent within minutes: short runs stand before and after the long one.
+    before = [child("length", videos["short"], short) for _ in range(SHORT_RUNS)]
+    long = child("length", videos["long"], LONG_FACTOR * short)
+    after = [child("length", videos["short"], short) for _ in range(SHORT_RUNS)]
+    typical = {key: round(statistics.median(run[key] for run in before + after), 4) for key in long}
+    runs = {"short": with_sum(typical), "long": with_sum(long)}
     compared = [key for key in runs["short"] if key.endswith(("_ms_per_frame", "_mb"))]
-    return {**runs, "long_over_short": {key: round(runs["long"][key] / runs["short"][key], 3) for key in compared}}
+    ratios = {key: round(runs["long"][key] / runs["short"][key], 3) for key in compared}
+    return {
+        "minutes": [minutes, LONG_FACTOR * minutes],
+        "short_runs": 2 * SHORT_RUNS,
+        **runs,
+        "long_over_short": ratios,
+    }
+
+
+def with_sum(run: dict[str, Any]) -> dict[str, Any]:
+    """Add what tracking and cropping take together."""
+    both = {
+        f"both_{kind}": run[f"track_{kind}"] + run[f"crop_{kind}"] for kind in ("wall_ms_per_frame", "cpu_ms_per_frame")
+    }
+    return {**run, **{key: round(value, 4) for key, value in both.items()}}
 
 
 def measure_length(video: str, frames: str) -> dict[str, Any]:
