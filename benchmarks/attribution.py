@@ -20,9 +20,10 @@ import torch
 from torch import Tensor, nn
 
 from mien.compat import prepare_torchvision
-from mien.explaining import explain
 from mien.interfaces import Backbone
 from mien.registry import load_registry
+from mien.testing import clip_batch
+from mien.training.checkpoint import explained_model
 
 prepare_torchvision()
 
@@ -50,11 +51,13 @@ def measure(backbone: Backbone, steps: int, repetitions: int) -> dict[str, float
     spec = backbone.input_spec
     network = backbone.architecture(1).eval()
     frozen = backbone.architecture(1).eval().requires_grad_(False)
-    clip = torch.randn(1, 3, spec.frames, spec.height, spec.width)
+    batch = clip_batch(1, spec.frames, spec.height)
+    model, clip = explained_model(backbone, network), batch.inputs
 
     def attribute(rows: int | str) -> Callable[[], object]:
-        options = {"steps": steps, "max_steps": steps, "internal_batch": rows}
-        return lambda: explain(network, clip, method="integrated_gradients", **options)
+        fields = {"steps": steps, "max_steps": steps, "internal_batch": rows}
+        method = load_registry().create("attribution", "integrated_gradients", fields)
+        return lambda: method.attribute(model, batch, lambda output: output[:, 0])
 
     actions = [attribute(1), attribute("auto"), lambda: bare(frozen, clip, steps + 1)]
     for action in actions:
