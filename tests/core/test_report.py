@@ -351,6 +351,26 @@ def test_outside_recordings_are_in_order_and_few():
     assert outside_recordings(table, set("acdef"), limit=3) == ["c", "d", "e"]
 
 
+def test_no_frame_of_highest_relevance_lies_below_one_of_lowest():
+    # Frames of high relevance side by side: apart in time, the next best ones would be among the lowest.
+    values = [9, 8, 7, 6, 3, 2, 1, 0]
+    table = pd.DataFrame(
+        {
+            "method": "ig",
+            "recording": "a",
+            "region": "total",
+            "valid": True,
+            "frame": range(8),
+            "time_s": np.arange(8) * 0.08,
+            "signed": values,
+            "absolute": values,
+        }
+    )
+    found = extreme_frames(table, "ig", "a", apart_s=0.2)
+    top, bottom = (found.loc[found["kind"] == kind, "value"].tolist() for kind in ("top", "bottom"))
+    assert (top, bottom) == ([9, 6], [0, 3])
+
+
 def test_extreme_frames_are_apart_and_of_one_kind():
     values = np.array([5, 6, 1, 0, -1, -9, -8, 2], float)
     table = pd.DataFrame(

@@ -138,15 +138,12 @@ def extreme_frames(
     totals = frame_totals(relevance, method, recording)
     values = totals["signed" if signed else "absolute"].to_numpy(np.float64)
     times = totals["time_s"].to_numpy(np.float64)
-    count = min(count, len(totals) // 2)
+    half = len(totals) // 2
+    order = [int(row) for row in np.argsort(-values, kind="stable")]
     found: list[dict[str, object]] = []
-    taken: list[int] = []
-    for kind, order in (
-        ("top", np.argsort(-values, kind="stable")),
-        ("bottom", np.argsort(values, kind="stable")),
-    ):
-        rows = _spaced([int(i) for i in order if int(i) not in taken], times, count, apart_s)
-        taken += rows
+    # Each kind from its own half: apart in time, the rest of a short recording's top would lie below its bottom.
+    for kind, candidates in (("top", order[:half]), ("bottom", order[::-1][:half])):
+        rows = _spaced(candidates, times, count, apart_s)
         for rank, row in enumerate(rows, 1):
             frame = int(totals["frame"].iloc[row])
             found.append({"kind": kind, "rank": rank, "frame": frame, "time_s": times[row], "value": values[row]})
