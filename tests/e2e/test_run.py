@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from mien.config.loading import load_config
-from mien.errors import DataError
+from mien.errors import DataError, MienError
 from mien.registry import load_registry
 from mien.report.privacy import find_images
 from mien.steps import pipeline
@@ -207,6 +207,12 @@ def test_a_changed_method_redoes_only_what_depends_on_it(study, finished, tmp_pa
     assert record["reused"]["train"] == 1
     explained = len(_tables(finished[0])["explanations"].query("method == 'ixg'")["recording"].unique())
     assert record["reused"]["explain"] >= explained
+
+
+def test_a_network_that_cannot_be_built_is_told_before_any_tracking(study, tmp_path):
+    with pytest.raises(MienError, match="no_such_module"):
+        _run(study, tmp_path / "out", tmp_path / "store", "backbone={use: module, factory: 'no_such_module:make'}")
+    assert not (tmp_path / "store/track").exists()
 
 
 def test_a_trained_network_explains_new_videos(finished, face_clips, tmp_path):

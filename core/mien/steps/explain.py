@@ -95,10 +95,9 @@ class Explainer:
         return explained_model(self.backbone, module)
 
 
-def check_methods(explainer: Explainer, registry: Registry) -> None:
+def check_methods(methods: Mapping[str, AttributionMethod], model: ExplainedModel, registry: Registry) -> None:
     """Raise `ModelError` or `PluginError` when a method cannot explain the network; before any computing."""
-    model = explainer.model(explainer.networks[0])
-    for method in explainer.methods.values():
+    for method in methods.values():
         registry.require("attribution", method.use)
         method.check(model)
 

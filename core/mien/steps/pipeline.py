@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from mien.clips.source import ClipSource
 from mien.config.run_config import ExplainConfig, RunConfig, dump
@@ -29,7 +30,7 @@ from mien.steps.recordings import labelled_recordings, unlabelled_recordings, wi
 from mien.steps.results import action_units_table, recordings_table, relevance_tables
 from mien.store.store import Store
 from mien.tables import empty
-from mien.training.checkpoint import load_checkpoint
+from mien.training.checkpoint import explained_model, load_checkpoint
 from mien.training.devices import resolve_device
 from mien.training.splits import assign_splits
 from mien.types import ClipKey, Exclusion, Recording
@@ -69,6 +70,8 @@ def run(
     context = _context(store, registry, workers, device, time_limit, progress)
     make_folder(out)
     record = _begin("run", config, context, out)
+    with context.timed("check"):
+        _check_network(config, context)
     with context.timed("dataset"):
         recordings, exclusions = labelled_recordings(config, context)
         recordings = with_splits(recordings, dict(assign_splits(recordings, config.split, config.seed)))
@@ -118,6 +121,14 @@ def explain_videos(
     recordings = unlabelled_recordings(videos)
     prepared, source = _prepare(recordings, config, loaded.backbone, context)
     return _finish(config, out, record, context, recordings, prepared, source, trained, [], loaded.backbone)
+
+
+def _check_network(config: RunConfig, context: RunContext) -> None:
+    """Build the network and ask the methods: what cannot work is told before hours of tracking, not after."""
+    config.backbone.check(config.windows.frames, config.cropper.height, config.cropper.width)
+    with torch.random.fork_rng(devices=[]):
+        module = config.backbone.build(config.objective.outputs).eval()
+    check_methods(config.explain.methods, explained_model(config.backbone, module), context.registry)
 
 
 def _context(
@@ -261,7 +272,7 @@ def _explain(
         context.device,
         batch=1 if context.device == "cpu" else 16,
     )
-    check_methods(explainer, context.registry)
+    check_methods(explainer.methods, explainer.model(explainer.networks[0]), context.registry)
     selected = _selected(config, source)
     if not any(source.prepared(recording).recording.split for recording in selected) and config.explain.split != "all":
         context.notes.append(f"No recording of the split '{config.explain.split}' could be explained: there is none.")
