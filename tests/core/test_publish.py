@@ -46,6 +46,7 @@ def test_other_files_and_an_earlier_run_do_not_stand_in_the_way(tmp_path):
     (tmp_path / "tables").mkdir()
     (tmp_path / "run.json").write_text("{}")
     publish.make_folder(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "run.json", "tables"]
 
 
 def test_a_folder_whose_writing_was_stopped_says_so_and_is_written_again(publication, monkeypatch):
