@@ -66,6 +66,9 @@ class Recording:
         Further columns, e.g. age or sex.
     action_units : Path or None
         A file of Action Units that belongs to the video.
+    session : str or None
+        The sitting that the label belongs to: recordings of one sitting (several tasks) share it, and a person may
+        come back for another.  None: the recording is a sitting of its own.
     consent : bool
         Whether the person's face may be shown in a report with ``faces: consented``.
     """
@@ -78,6 +81,7 @@ class Recording:
     covariates: Mapping[str, str | float] = field(default_factory=dict)
     action_units: Path | None = None
     consent: bool = False
+    session: str | None = None
 
 
 @dataclass(frozen=True)

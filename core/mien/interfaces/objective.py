@@ -35,6 +35,11 @@ class Objective(Component):
     def outputs(self) -> int:
         """How many numbers the network gives for a clip."""
 
+    @property
+    def severity_bands(self) -> Mapping[str, float]:
+        """Severity bands by name: the lowest label of each, ascending; empty where the objective has none."""
+        return {}
+
     @abstractmethod
     def check_label(self, label: float) -> str | None:
         """Return why a label cannot be used (outside the range, no such class), or None."""
