@@ -17,7 +17,8 @@ import pytest
 from mien.regions.bits import FACE, REGIONS, bit
 from mien.registry import load_registry
 from mien.types import FaceTrack, LandmarkScheme
-from mien_plugins.croppers.face import Face, grown_box, similarity
+from mien_plugins.croppers.boxes import grown_box
+from mien_plugins.croppers.face import Face, similarity
 
 SIZE = 300
 POSES = [(1, 0.0, 150, 120), (1.25, 0.35, 160, 130), (0.8, -0.6, 140, 125), (1.1, 3.0, 150, 170)]

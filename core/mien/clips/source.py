@@ -18,7 +18,7 @@ from mien.errors import DataError, MienError
 from mien.interfaces import Cropper
 from mien.regions import bits
 from mien.store.arrays import read_rows
-from mien.types import BoolArray, ClipBatch, ClipKey, FloatArray, InputSpec, LandmarkScheme, Recording
+from mien.types import BitArray, BoolArray, ClipBatch, ClipKey, FloatArray, InputSpec, LandmarkScheme, Recording
 
 
 @dataclass(frozen=True)
@@ -175,6 +175,16 @@ class ClipSource:
         """Return the crops' transforms of some source frames, ``(T, K, 2, 3)``."""
         return _rows(self.prepared(recording).crops / "transforms.npy", frame_numbers)
 
+    def regions(self, recording: str, frame_numbers: npt.ArrayLike) -> BitArray:
+        """Return the region bits of the crops of some source frames, ``(T, H, W)`` or ``(T, N)``."""
+        return self.cropper.regions(
+            self.landmarks(recording, frame_numbers),
+            self.transforms(recording, frame_numbers),
+            self.scheme,
+            self.pooling.shape,
+            self.pooling.padding,
+        )
+
     def batch(self, keys: Sequence[ClipKey]) -> ClipBatch:
         """Return clips on the CPU, standardised, with the regions of every element.
 
@@ -210,15 +220,8 @@ class ClipSource:
             yield self.batch(keys[start : start + size])
 
     def _part(self, recording: str, window: Window) -> tuple[npt.NDArray[Any], ...]:
-        transforms = self.transforms(recording, window.content)
-        regions = self.cropper.regions(
-            self.landmarks(recording, window.content),
-            transforms,
-            self.scheme,
-            self.pooling.shape,
-            self.pooling.padding,
-        )
-        return self.pixels(recording, window.content), transforms, regions.astype(np.int32)
+        regions = self.regions(recording, window.content).astype(np.int32)
+        return self.pixels(recording, window.content), self.transforms(recording, window.content), regions
 
 
 def _rows(path: Path, numbers: npt.ArrayLike) -> npt.NDArray[Any]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from mien.regions.bits import REGIONS
+from mien.regions.names import REGIONS
 from mien.regions.polygons import bounding_boxes, convex_hulls, grow
 from mien.types import ByteArray, FloatArray, IntArray, LandmarkScheme, Tile
 
@@ -41,6 +41,8 @@ class Strip:
         Source pixels; NaN without a face.
     tiles : sequence of Tile
         The crop's rectangles; empty for one that fills it.
+    windows : ndarray of int, shape (W, 2), or None
+        First and last source frame of each explained window.
     """
 
     frames: IntArray
@@ -48,6 +50,7 @@ class Strip:
     transforms: FloatArray
     landmarks: FloatArray
     tiles: Sequence[Tile] = ()
+    windows: IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -123,14 +126,22 @@ def merge_windows(
         transforms.reshape(-1, *transforms.shape[2:])[first],
         landmarks.reshape(-1, *landmarks.shape[2:])[first],
         tiles,
+        frames[:, [0, -1]],
     )
 
 
-def smoothed(maps: FloatArray, fraction: float = 0.012) -> FloatArray:
-    """Return maps ``(n, H, W)`` blurred a little for the eye: a Gaussian of ``fraction`` of the width."""
+def smoothed(maps: FloatArray, tiles: Sequence[Tile] = (), fraction: float = 0.012) -> FloatArray:
+    """Return maps ``(n, H, W)`` blurred a little for the eye: a Gaussian of ``fraction`` of the width.
+
+    Each tile is blurred by itself: what lies side by side in the crop may lie far apart in the face.
+    """
     sigma = fraction * maps.shape[-1]
-    blurred = [cv2.GaussianBlur(m.astype(np.float32), (0, 0), sigma) for m in maps]
-    return np.stack(blurred) if blurred else maps
+    blurred = np.array(maps, np.float32)
+    for tile in tiles or (Tile(0, 0, maps.shape[2], maps.shape[1]),):
+        for one in blurred:
+            piece = one[tile.y0 : tile.y1, tile.x0 : tile.x1]
+            piece[...] = cv2.GaussianBlur(np.ascontiguousarray(piece), (0, 0), sigma)
+    return blurred
 
 
 def relevance_limit(maps: FloatArray, quantile: float = 0.995) -> float:
@@ -216,8 +227,12 @@ def region_outlines(
 ) -> Mapping[str, FloatArray]:
     """Return the polygon of each region in source pixels, ``(n, corners, 2)``; NaN without a face.
 
-    They are grown in the crop, as the masks are that relevance is pooled by, and carried back.
+    They are grown in the crop, as the masks are that relevance is pooled by, and carried back.  Where tiles show one
+    region each, they are the tiles themselves: all that a tile shows is pooled as its region.
     """
+    tiled = {tile.region: place for place, tile in enumerate(strip.tiles) if tile.region is not None}
+    if tiled:
+        return {name: _tile_outlines(strip, place) for name, place in tiled.items()}
     outlined = convex_hulls if shape == "hull" else bounding_boxes
     into = strip.transforms[:, 0]
     linear, shift = into[:, :, :2], into[:, :, 2]
@@ -225,8 +240,22 @@ def region_outlines(
     outlines = {}
     for name in REGIONS:
         grown = grow(outlined(points[:, list(scheme.regions[name])]), padding)
-        outlines[name] = np.linalg.solve(linear[:, None], (grown - shift[:, None])[..., None])[..., 0]
+        outlines[name] = _from_crop(grown, into)
     return outlines
+
+
+def _tile_outlines(strip: Strip, place: int) -> FloatArray:
+    tile = strip.tiles[place]
+    x0, y0, x1, y1 = tile.x0 - 0.5, tile.y0 - 0.5, tile.x1 - 0.5, tile.y1 - 0.5
+    corners = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
+    return _from_crop(np.broadcast_to(corners, (len(strip), 4, 2)), strip.transforms[:, place])
+
+
+def _from_crop(points: FloatArray, transforms: FloatArray) -> FloatArray:
+    """Carry points ``(n, corners, 2)`` back to the source by transforms ``(n, 2, 3)``."""
+    linear, shift = transforms[:, :, :2], transforms[:, :, 2]
+    carried: FloatArray = np.linalg.solve(linear[:, None], (points - shift[:, None])[..., None])[..., 0]
+    return carried
 
 
 def draw_outlines(image: ByteArray, polygons: Iterable[FloatArray], view: View) -> ByteArray:

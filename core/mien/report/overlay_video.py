@@ -12,7 +12,7 @@ import numpy as np
 
 from mien.errors import DataError
 from mien.report.overlay import Strip, View, face_view, overlay, region_outlines, relevance_limit, smoothed
-from mien.types import ByteArray, FloatArray, LandmarkScheme
+from mien.types import ByteArray, FloatArray, IntArray, LandmarkScheme
 from mien.video.reader import read_frames
 from mien.video.writer import VideoWriter
 
@@ -56,10 +56,11 @@ def overlay_video(
     rate: float,
     style: OverlayStyle | None = None,
 ) -> Path:
-    """Write a recording with its relevance as H.264 MP4, at the source's frame rate.
+    """Write a recording with its relevance as H.264 MP4, in the source's time.
 
-    Frames between explained ones show the relevance of the last one before; frames far from any are
-    shown without colours, and say so.
+    Every source frame is shown, as long as in the source, whatever its frame rate and the windows'.  Frames between
+    explained ones show the relevance of the last one before; frames outside the explained windows are shown without
+    colours, and say so.
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ def overlay_video(
     strip : Strip
         At least one frame.
     rate : float
-        Of the source, frames a second.
+        Of the source, frames a second; where it varies, its mean.
 
     Raises
     ------
@@ -78,26 +79,28 @@ def overlay_video(
         When the source cannot be read or the file not be written.
     """
     style = style or OverlayStyle()
-    strip = replace(strip, maps=smoothed(strip.maps))
+    strip = replace(strip, maps=smoothed(strip.maps, strip.tiles))
     start = int(strip.frames[0])
-    stop = min(int(strip.frames[-1]), start + max(1, round(style.seconds * rate)) - 1)
-    frames = _stretch(video, start, stop)
+    frames = _stretch(video, start, int(strip.frames[-1]))
     first = next(frames, None)
     if first is None:
         raise DataError(f"It has no frame {start}, which was explained.", where=str(video))
-    scene = _Scene(strip, scheme, style, first.shape[0], first.shape[1])
-    with VideoWriter(path, rate, *scene.size, crf=_CRF) as writer:
-        for number, frame in enumerate(chain([first], frames), start):
-            writer.write(scene.draw(frame, number, rate))
+    zero, picture = first
+    scene = _Scene(strip, scheme, style, picture.shape[0], picture.shape[1])
+    with VideoWriter(path, rate, *scene.size, crf=_CRF, timed=True) as writer:
+        for number, (time, frame) in enumerate(chain([first], frames), start):
+            if time - zero > style.seconds - 0.5 / rate:
+                break
+            writer.write(scene.draw(frame, number, time), np.array([time - zero]))
     return path
 
 
-def _stretch(video: Path, start: int, stop: int) -> Iterator[ByteArray]:
+def _stretch(video: Path, start: int, stop: int) -> Iterator[tuple[float, ByteArray]]:
     number = 0
-    for frames, _ in read_frames(video, _READ_AT_ONCE):
-        for frame in frames:
+    for frames, times in read_frames(video, _READ_AT_ONCE):
+        for time, frame in zip(times, frames, strict=True):
             if start <= number <= stop:
-                yield frame
+                yield float(time), frame
             number += 1
         if number > stop:
             return
@@ -111,21 +114,20 @@ class _Scene:
         self.view: View = face_view(strip.landmarks, height, width, panel=style.panel)
         self.outlines = region_outlines(strip, scheme, style.shape, style.padding)
         self.limit = relevance_limit(strip.maps)
-        steps = np.diff(strip.frames)
-        self.reach = 2 * int(steps.min()) if len(steps) else 1
+        self.windows = strip.windows if strip.windows is not None else _reached(strip)
 
     @property
     def size(self) -> tuple[int, int]:
         height, width = self.view.size
         return height + _FOOTER, 2 * width
 
-    def draw(self, frame: ByteArray, number: int, rate: float) -> ByteArray:
+    def draw(self, frame: ByteArray, number: int, time: float) -> ByteArray:
         row = int(np.searchsorted(self.strip.frames, number, side="right")) - 1
-        near = row >= 0 and number - int(self.strip.frames[row]) <= self.reach
+        near = bool(((self.windows[:, 0] <= number) & (number <= self.windows[:, 1])).any())
         left = self.view.show(frame)
         right = self._explained(frame, row) if near else _greyed(left)
         what = self.style.label if near else "not explained here"
-        footer = _footer(left.shape[1] * 2, f"{number / rate:6.2f} s  {what}")
+        footer = _footer(left.shape[1] * 2, f"{time:6.2f} s  {what}")
         return np.concatenate([np.concatenate([left, right], axis=1), footer])
 
     def _explained(self, frame: ByteArray, row: int) -> ByteArray:
@@ -138,6 +140,13 @@ class _Scene:
             signed=self.style.signed,
             outlines=self.outlines,
         )
+
+
+def _reached(strip: Strip) -> IntArray:
+    """Return, where windows are not known, how far each explained frame speaks: two of the smallest steps."""
+    steps = np.diff(strip.frames)
+    reach = 2 * int(steps.min()) if len(steps) else 1
+    return np.stack([strip.frames, strip.frames + reach], axis=1)
 
 
 def _greyed(image: ByteArray) -> ByteArray:

@@ -13,7 +13,9 @@ import av.error
 import numpy as np
 
 from mien.errors import DataError
-from mien.types import ByteArray
+from mien.types import ByteArray, FloatArray
+
+_CLOCK = Fraction(1, 90_000)  # seconds; what time stamps are counted in
 
 
 class VideoWriter:
@@ -32,6 +34,8 @@ class VideoWriter:
         Of the frames that `write` takes, pixels.
     crf : int
         Quality: 0 is lossless, 18 hardly differs from the source, 23 is smaller.
+    timed : bool
+        Whether `write` is told when each frame is shown, for variable frame rates; else the ``rate`` says it.
 
     Raises
     ------
@@ -39,12 +43,16 @@ class VideoWriter:
         When the file cannot be written (no permission, disk full), or not one frame was.
     """
 
-    def __init__(self, path: Path | str, rate: float, height: int, width: int, crf: int = 18) -> None:
+    def __init__(
+        self, path: Path | str, rate: float, height: int, width: int, crf: int = 18, *, timed: bool = False
+    ) -> None:
         self.path = Path(path)
         self._part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         self._size = (height, width)
         self._rate = Fraction(rate).limit_denominator(1001)
         self._crf = crf
+        self._clock = _CLOCK if timed else 1 / self._rate
+        self._timed = timed
         self._count = 0
         self._container: Any = None
         self._stream: Any = None
@@ -64,31 +72,50 @@ class VideoWriter:
         # One thread: x264's output depends on their number, and results must not depend on the machine.
         options = {"crf": str(self._crf), "preset": "veryfast", "threads": "1"}
         stream = self._container.add_stream("libx264", rate=self._rate, options=options)
+        stream.codec_context.time_base = self._clock
         stream.height, stream.width = height + height % 2, width + width % 2
         stream.pix_fmt = "yuv420p"
         return stream
 
-    def write(self, frames: ByteArray) -> None:
-        """Append frames, RGB uint8 of shape ``(T, height, width, 3)`` or one of ``(height, width, 3)``."""
+    def write(self, frames: ByteArray, times: FloatArray | None = None) -> None:
+        """Append frames.
+
+        Parameters
+        ----------
+        frames : ndarray of uint8, shape (T, height, width, 3) or (height, width, 3)
+            RGB.
+        times : ndarray, shape (T,), or a number
+            When each is shown, seconds from 0, increasing; for a ``timed`` writer, and for no other.
+        """
         frames = frames[None] if frames.ndim == 3 else frames
         height, width = self._size
         if frames.shape[1:] != (height, width, 3) or frames.dtype != np.uint8:
             raise ValueError(f"expected uint8 frames (T, {height}, {width}, 3), got {frames.dtype} {frames.shape}")
+        if (times is not None) != self._timed:
+            raise ValueError("times are given to a timed writer, and to no other")
+        numbers = np.arange(self._count, self._count + len(frames))
+        stamps = numbers if times is None else np.rint(np.atleast_1d(times) / float(self._clock))
         try:
-            for image in frames:
-                self._encode(image)
+            for image, stamp in zip(frames, stamps, strict=True):
+                self._encode(image, int(stamp))
         except (av.error.FFmpegError, OSError) as error:
             raise self._failure(error) from error
 
-    def _encode(self, image: ByteArray) -> None:
+    def _encode(self, image: ByteArray, stamp: int) -> None:
         height, width = self._size
         if height % 2 or width % 2:
             image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-        frame.pts, frame.time_base = self._count, 1 / self._rate
-        for packet in self._stream.encode(frame):
-            self._container.mux(packet)
+        frame.pts, frame.time_base = stamp, self._clock
+        self._mux(frame)
         self._count += 1
+
+    def _mux(self, frame: Any = None) -> None:
+        """Encode a frame, or what is left when there is none."""
+        for packet in self._stream.encode(frame):
+            if self._timed:  # or the last frame would last no time
+                packet.duration = round(1 / (self._rate * self._clock))
+            self._container.mux(packet)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -100,8 +127,7 @@ class VideoWriter:
             self._discard()
             raise DataError("No frame was written.", where=str(self.path))
         try:
-            for packet in self._stream.encode():
-                self._container.mux(packet)
+            self._mux()
             self._container.close()
             self._part.replace(self.path)
         except (av.error.FFmpegError, OSError) as failure:

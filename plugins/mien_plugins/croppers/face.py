@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from mien.interfaces import Cropper
 from mien.types import BitArray, ByteArray, Crops, FaceTrack, FloatArray, LandmarkScheme
+from mien_plugins.croppers.boxes import box_transform, grown_box
 
 
 class Face(Cropper):
@@ -24,6 +25,8 @@ class Face(Cropper):
     Beyond the image its border is repeated (``aligned`` only).  Frames without a usable face are invalid:
     black, with a transform of NaN.
     """
+
+    citation: ClassVar[str] = "Moreno, Alghowinem, Park, Breazeal: Expresso-AI, ACII 2023"
 
     mode: Literal["aligned", "box"] = Field("aligned", description="Aligned on stable points, or the paper's box.")
     extent: float = Field(
@@ -112,41 +115,6 @@ def similarity(points: FloatArray, target: FloatArray) -> FloatArray:
     a = np.divide(product, spread, out=np.full(len(z), np.nan, np.complex128), where=spread > 1e-9)
     b = w_mean - a * z_mean
     return np.stack([np.stack([a.real, -a.imag, b.real], -1), np.stack([a.imag, a.real, b.imag], -1)], axis=1)
-
-
-def grown_box(boxes: FloatArray, aspect: float, width: int, height: int) -> FloatArray:
-    """Return boxes grown to an aspect ratio (width over height) about their centre, then clipped to the
-    image.
-
-    The image reaches from -0.5 to ``width - 0.5``: origin at the centre of the first pixel.  Boxes of which
-    less than one pixel is left are NaN.
-
-    Parameters
-    ----------
-    boxes : ndarray, shape (T, 4)
-        x0, y0, x1, y1 in pixels.
-    """
-    import numpy as np
-
-    boxes = np.asarray(boxes, np.float64)
-    centre, size = (boxes[:, 2:] + boxes[:, :2]) / 2, boxes[:, 2:] - boxes[:, :2]
-    across = np.maximum(size[:, 0], size[:, 1] * aspect)
-    half = np.stack([across, across / aspect], axis=-1) / 2
-    edge = np.array([width, height]) - 0.5
-    low, high = np.clip(centre - half, -0.5, edge), np.clip(centre + half, -0.5, edge)
-    usable = ((high - low) >= 1).all(axis=1) & (size > 0).all(axis=1)
-    return np.where(usable[:, None], np.concatenate([low, high], axis=1), np.nan)
-
-
-def box_transform(boxes: FloatArray, height: int, width: int) -> FloatArray:
-    """Return the transforms that fill a crop with each box: ``(T, 4)`` to ``(T, 2, 3)`` float64."""
-    import numpy as np
-
-    scale = np.array([width, height]) / (boxes[:, 2:] - boxes[:, :2])
-    transforms = np.zeros((len(boxes), 2, 3))
-    transforms[:, [0, 1], [0, 1]] = scale
-    transforms[:, :, 2] = -boxes[:, :2] * scale - 0.5
-    return transforms
 
 
 def _bounding(landmarks: FloatArray) -> FloatArray:
