@@ -20,9 +20,11 @@ from mien.errors import ModelError
 from mien.registry import load_registry
 from mien_plugins.backbones.compact_r3d import CompactR3D
 from mien_plugins.backbones.module import Module
-from mien_plugins.backbones.torchvision_video import KINETICS_MEAN, KINETICS_STD, R3D18, TorchvisionVideo
+from mien_plugins.backbones.pretrained import PretrainedBackbone
+from mien_plugins.backbones.torchvision_video import KINETICS_MEAN, KINETICS_STD, R3D18
 
-TORCHVISION = ("r3d_18", "mc3_18", "r2plus1d_18")
+RESIDUAL = ("r3d_18", "mc3_18", "r2plus1d_18")
+PRETRAINED = (*RESIDUAL, "s3d", "mvit_v2_s", "swin3d_t", "frame_cnn")
 
 
 def tiny(outputs: int, channels: int = 4) -> nn.Module:
@@ -92,8 +94,8 @@ def test_the_compact_network_learns() -> None:
     assert loss.item() < 0.1
 
 
-@pytest.mark.parametrize("name", TORCHVISION)
-def test_torchvision_networks_have_their_shapes_and_stages(name: str) -> None:
+@pytest.mark.parametrize("name", RESIDUAL)
+def test_residual_networks_have_their_shapes_and_stages(name: str) -> None:
     backbone = load_registry().create("backbone", name, {"weights": "none"})
     network = backbone.architecture(3).eval()
     assert type(network).__name__ == "VideoResNet"
@@ -113,7 +115,7 @@ def test_standardisation_follows_the_weights() -> None:
     assert R3D18(standardise="clip").input_spec.mean == ()
 
 
-@pytest.mark.parametrize("name", TORCHVISION)
+@pytest.mark.parametrize("name", PRETRAINED)
 def test_without_a_network_the_error_says_which_file_to_put_where(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -122,12 +124,12 @@ def test_without_a_network_the_error_says_which_file_to_put_where(
 
     monkeypatch.setattr(urllib.request, "urlopen", no_network)
     monkeypatch.setenv("MIEN_WEIGHTS", str(tmp_path))
-    backbone: TorchvisionVideo = load_registry().create("backbone", name)
+    backbone: PretrainedBackbone = load_registry().create("backbone", name)
     with pytest.raises(ModelError) as caught:
         backbone.build(1)
-    assert f"https://download.pytorch.org/models/{backbone.official_file}" in str(caught.value)
-    assert str(tmp_path / backbone.official_file) in str(caught.value)
-    assert backbone.architecture(1).fc.out_features == 1  # needs no weights
+    assert f"https://download.pytorch.org/models/{backbone.official_weights.name}" in str(caught.value)
+    assert str(tmp_path / backbone.official_weights.name) in str(caught.value)
+    assert list(backbone.architecture(1).parameters())[-1].shape == (1,)  # the head's bias; needs no weights
 
 
 def test_pretrained_weights_fill_the_body_and_leave_the_head(tmp_path: Path) -> None:
@@ -173,7 +175,7 @@ def test_a_module_of_the_users_own(factory: str, tmp_path: Path) -> None:
         ({"factory": "users_networks:tiny", "weights": "absent.pt"}, "no such weight file"),
         ({"factory": "users_networks:tiny", "weights": "empty.pt"}, "cannot be read"),
         ({"factory": "users_networks:tiny", "weights": "empty.safetensors"}, "cannot be read"),
-        ({"factory": "users_networks:tiny", "weights": "code.pt"}, "cannot be read"),
+        ({"factory": "users_networks:tiny", "weights": "code.pt"}, r"holds more than tensors\. Save it"),
         ({"factory": "users_networks:tiny", "weights": "list.pt"}, "no state dict"),
         ({"factory": "users_networks:tiny", "weights": "other.pt"}, r"missing: 0\.weight"),
         ({"factory": "users_networks:tiny", "weights": "wide.pt"}, r"\(5, 3, 3, 3, 3\) in the file"),
@@ -227,6 +229,6 @@ def test_what_decides_a_module_of_the_users_own_is_the_source_of_its_factory(
 def test_pretrained_weights_are_named_for_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIEN_WEIGHTS", str(tmp_path))
     assert R3D18(weights="none").weight_files() == {}
-    assert R3D18().weight_files() == {"kinetics400": tmp_path / R3D18.official_file}
+    assert R3D18().weight_files() == {"kinetics400": tmp_path / "r3d_18-b3b3357e.pth"}
     assert R3D18(weights_file=tmp_path / "own.pth").weight_files() == {"kinetics400": tmp_path / "own.pth"}
     assert Module(factory="a:b", weights=tmp_path / "w.pt").weight_files() == {"weights": tmp_path / "w.pt"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -54,3 +56,54 @@ def test_a_network_without_modules_for_its_activations_is_refused() -> None:
     model = ExplainedModel(nn.Flatten(), lacks={"relu_modules": "its activations are functions."}, name="the net")
     with pytest.raises(ModelError, match="its activations are functions"):
         DeepLift().check(model)
+
+
+def parts_of(net: nn.Module, clip: Tensor, **fields: str) -> tuple[float, float]:
+    """Return the gap and the change of the output."""
+    found = mien.explain(net, clip, method="deeplift", baseline="blur", **fields).explanation
+    return float(found.gap), float(found.output - found.baseline_output)
+
+
+class Branched(nn.Module):
+    """A pooling that stands beside a convolution, as in Inception networks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv3d(3, 4, 3, padding=1), nn.ReLU())
+        self.branches = nn.ModuleList([nn.Conv3d(4, 4, 1), nn.MaxPool3d(3, 1, 1)])
+        self.head = nn.Sequential(nn.ReLU(), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(8, 1))
+
+    def forward(self, clips: Tensor) -> Tensor:
+        hidden = self.stem(clips)
+        result: Tensor = self.head(torch.cat([branch(hidden) for branch in self.branches], 1))
+        return result
+
+
+def pooled_net(*pool: nn.Module) -> nn.Module:
+    return nn.Sequential(nn.Conv3d(3, 4, 3), *pool, nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(4, 1))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: pooled_net(nn.MaxPool3d(2)),
+        lambda: pooled_net(nn.MaxPool3d(3, 2, 1)),  # windows overlap
+        lambda: pooled_net(nn.ReLU(), nn.MaxPool3d(2)),  # the pooling's input is the activation's output
+        lambda: pooled_net(nn.ReLU(inplace=True), nn.MaxPool3d(3, 2, 1), nn.Conv3d(4, 4, 3), nn.ReLU()),
+        Branched,
+    ],
+)
+def test_it_is_complete_on_max_poolings(make: Callable[[], nn.Module]) -> None:
+    torch.manual_seed(3)
+    gap, change = parts_of(make().double(), torch.randn(1, 3, 8, 12, 12).double())
+    assert abs(gap) < 1e-9 * abs(change)
+
+
+def test_a_max_pooling_hands_each_difference_to_who_made_it() -> None:
+    """By hand: two overlapping windows of three cells; the clip's winner is shared, the baseline is zero."""
+    net = nn.Sequential(nn.MaxPool3d((1, 1, 3), (1, 1, 2)), nn.Flatten(), nn.Linear(2, 1, bias=False))
+    with torch.no_grad():
+        net[2].weight.copy_(torch.tensor([[10.0, 1.0]]))
+    clip = torch.tensor([1.0, 0.0, 4.0, 3.0, 2.0]).reshape(1, 1, 1, 1, 5)
+    found = mien.explain(net, clip, method="deeplift", baseline="zero").relevance.flatten()
+    assert found.tolist() == [0, 0, 44, 0, 0]

@@ -53,20 +53,19 @@ class AttributionMethod(Component):
     completeness: ClassVar[Completeness] = "none"
     """Whether relevance sums to f(x) - f(baseline): by construction, up to a measured gap, or not at all."""
 
-    signed: ClassVar[bool] = True
-    """Whether relevance tells for from against."""
-
     needs: ClassVar[tuple[str, ...]] = ()
     """Capabilities that the network must have; see `Backbone.lacks`."""
-
-    citation: ClassVar[str] = ""
-    """The paper, as author, title, venue and year."""
 
     tolerance: float = Field(
         0.01,
         gt=0,
         description="Largest completeness gap, relative to the change of the output, before a clip is flagged.",
     )
+
+    @property
+    def signed(self) -> bool:
+        """Whether relevance tells for from against; where not, it is nowhere negative."""
+        return True
 
     def check(self, model: ExplainedModel) -> None:
         """Raise `ModelError` when the method cannot explain this network; before any computing."""

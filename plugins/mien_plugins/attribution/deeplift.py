@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 class DeepLift(BaselineMethod):
     """Multipliers of activation differences between clip and baseline (the rescale rule), by captum.
 
-    Every activation must be a module of its own that is used once; the completeness gap is measured and shows
-    where that does not hold.
+    Two faults of captum's are mended, which lose relevance at max poolings: those that follow an activation or
+    stand in one of several branches, and those whose windows overlap.  Every activation must be a module of its own
+    that is used once; the completeness gap is measured and shows where that does not hold.
     """
 
+    version: ClassVar[int] = 2  # complete on max poolings
     completeness: ClassVar[Completeness] = "approximate"
     needs: ClassVar[tuple[str, ...]] = ("gradient", "relu_modules")
     citation: ClassVar[str] = (
@@ -52,8 +54,9 @@ class DeepLift(BaselineMethod):
 
 
 def _multiplied(model: ExplainedModel, clip: Tensor, baseline: Tensor, target: Callable[[Tensor], Tensor]) -> Tensor:
-    from captum.attr import DeepLift as CaptumDeepLift
     from torch import nn
+
+    from mien_plugins.attribution.deeplift_rules import SummingDeepLift, inputs_apart
 
     class Targeted(nn.Module):
         def __init__(self) -> None:
@@ -63,8 +66,8 @@ def _multiplied(model: ExplainedModel, clip: Tensor, baseline: Tensor, target: C
         def forward(self, clips: Tensor) -> Tensor:
             return target(self.explained(clips))
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), inputs_apart(model.module):
         # captum tells that it sets hooks; the network is put back by `untouched`.
         warnings.filterwarnings("ignore", message="Setting forward, backward hooks")
-        found: Tensor = CaptumDeepLift(Targeted()).attribute(clip.clone().requires_grad_(), baselines=baseline)
+        found: Tensor = SummingDeepLift(Targeted()).attribute(clip.clone().requires_grad_(), baselines=baseline)
     return found.detach()

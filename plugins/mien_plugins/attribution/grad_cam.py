@@ -25,11 +25,14 @@ class GradCam(AttributionMethod):
     (``relu``), since it asks for evidence for a class; a score has evidence against, so they are kept by default.
     """
 
+    version: ClassVar[int] = 2  # the default layer is one with a map in space
     needs: ClassVar[tuple[str, ...]] = ("gradient", "convolutional_stages")
     citation: ClassVar[str] = "Selvaraju et al.: Grad-CAM, ICCV 2017"
 
     layer: str | None = Field(
-        None, description="A stage of the backbone, or a path to a submodule; none: the last convolutional stage."
+        None,
+        description="A stage of the backbone, or a path to a submodule; none: the last convolutional stage of more "
+        "than one cell in space.",
     )
     relu: bool = Field(False, description="Cut negative values, as the paper does.")
 
@@ -92,8 +95,8 @@ class GradCam(AttributionMethod):
                 where="layer",
                 hint=f"Outputs: { {name: tuple(feature.shape) for name, feature in features.items()} }.",
             )
-        # A mean over all of space and time has no map; it is taken only where it was asked for by name.
-        volume = next((each for each in reversed(volumes) if each[0, 0].numel() > 1), volumes[-1])
+        # What is one cell in space has no map; it is taken only where there is nothing else, or by name.
+        volume = next((each for each in reversed(volumes) if each[0, 0, 0].numel() > 1), volumes[-1])
         gradient = torch.autograd.grad(output.sum(), volume)[0]
         weights = gradient.mean((2, 3, 4), keepdim=True)
         found = (weights * volume.detach()).sum(1, keepdim=True)

@@ -11,12 +11,10 @@ from pydantic import Field, model_validator
 from mien.interfaces.attribution import Completeness, ExplainedModel
 from mien.types import ClipBatch, Explanation
 from mien_plugins.attribution.baselines import BaselineMethod
+from mien_plugins.attribution.gradient import rows_at_once
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-_SMALL = 400_000  # elements
 
 
 class IntegratedGradients(BaselineMethod):
@@ -60,7 +58,7 @@ class IntegratedGradients(BaselineMethod):
         baselines = self.baseline_of(batch)
         with untouched(model.module):
             clips = [
-                self._explain(_Path(model, target, clip, baseline, self._rows(clip)))
+                self._explain(GradientPath(model, target, clip, baseline, self._rows(clip)))
                 for clip, baseline in zip(batch.inputs.detach(), baselines, strict=True)
             ]
         paths = [path for path, _ in clips]
@@ -79,24 +77,23 @@ class IntegratedGradients(BaselineMethod):
 
     def _rows(self, clip: Tensor) -> int:
         if self.internal_batch == "auto":
-            # Decided by the size alone, never by a timing: the batch size decides the last bits of the relevance.
-            return min(4, max(1, _SMALL // clip.numel())) if clip.device.type == "cpu" else 16
+            return rows_at_once(clip)
         return self.internal_batch
 
-    def _explain(self, path: _Path) -> tuple[_Path, Tensor]:
+    def _explain(self, path: GradientPath) -> tuple[GradientPath, Tensor]:
         relevance = path.first(self.steps)
         while not self._complete(path, relevance) and 2 * path.intervals <= self.max_steps:
             relevance = path.halve()
         return path, relevance
 
-    def _complete(self, path: _Path, relevance: Tensor) -> bool:
+    def _complete(self, path: GradientPath, relevance: Tensor) -> bool:
         gap = abs(float(path.gap(relevance)))
         start, end = float(path.start), float(path.end)
         return gap <= self.tolerance * max(abs(end - start), 0.1 * max(abs(start), abs(end)))
 
 
 @dataclass
-class _Path:
+class GradientPath:
     """The straight path from one baseline to one clip, and the gradients summed on it so far."""
 
     model: ExplainedModel

@@ -8,14 +8,15 @@ from torch import Tensor, nn
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3x3 convolutions and a shortcut; every activation is a module of its own."""
+    """Two convolutions of ``time`` x 3 x 3 and a shortcut; every activation is a module of its own."""
 
-    def __init__(self, inputs: int, outputs: int, stride: tuple[int, int, int]) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: tuple[int, int, int], time: int = 3) -> None:
         super().__init__()
-        self.conv1 = nn.Conv3d(inputs, outputs, 3, stride, 1, bias=False)
+        kernel, padding = (time, 3, 3), (time // 2, 1, 1)
+        self.conv1 = nn.Conv3d(inputs, outputs, kernel, stride, padding, bias=False)
         self.norm1 = nn.BatchNorm3d(outputs)
         self.relu1 = nn.ReLU()
-        self.conv2 = nn.Conv3d(outputs, outputs, 3, 1, 1, bias=False)
+        self.conv2 = nn.Conv3d(outputs, outputs, kernel, 1, padding, bias=False)
         self.norm2 = nn.BatchNorm3d(outputs)
         self.shortcut = nn.Sequential()
         if inputs != outputs or stride != (1, 1, 1):
@@ -36,18 +37,20 @@ class ResidualBlock(nn.Module):
 
 
 class CompactR3DNetwork(nn.Module):
-    """A stem, one residual block a stage, the mean over space and time, and a linear head."""
+    """A stem, one residual block a stage, the mean over space and time, and a linear head.
 
-    def __init__(self, widths: Sequence[int], outputs: int) -> None:
+    With ``time`` 1 its kernels span one frame and time is never halved: no frame is compared with another.
+    """
+
+    def __init__(self, widths: Sequence[int], outputs: int, time: int = 3) -> None:
         super().__init__()
         first = widths[0]
-        self.stem = nn.Sequential(
-            nn.Conv3d(3, first, (3, 5, 5), (1, 2, 2), (1, 2, 2), bias=False), nn.BatchNorm3d(first), nn.ReLU()
-        )
+        stem = nn.Conv3d(3, first, (time, 5, 5), (1, 2, 2), (time // 2, 2, 2), bias=False)
+        self.stem = nn.Sequential(stem, nn.BatchNorm3d(first), nn.ReLU())
         self.stages = nn.ModuleDict()
         before = first
         for number, width in enumerate(widths, start=1):
-            self.stages[f"stage{number}"] = ResidualBlock(before, width, _stride(number))
+            self.stages[f"stage{number}"] = ResidualBlock(before, width, _stride(number, time), time)
             before = width
         self.pool = nn.AdaptiveAvgPool3d(1)
         self.head = nn.Linear(before, outputs)
@@ -62,9 +65,9 @@ class CompactR3DNetwork(nn.Module):
         return result
 
 
-def _stride(number: int) -> tuple[int, int, int]:
+def _stride(number: int, time: int) -> tuple[int, int, int]:
     # Time is halved late: Grad-CAM and the features keep a quarter of the frames.
-    return (1 if number < 3 else 2, 2, 2) if number > 1 else (1, 1, 1)
+    return (2 if time > 1 and number > 2 else 1, 2, 2) if number > 1 else (1, 1, 1)
 
 
 def _initialise(network: nn.Module) -> None:

@@ -96,7 +96,7 @@ class Module(Backbone):
         """Return what the factory makes, with the weights of the file."""
         network = self.architecture(outputs)
         if self.weights is not None:
-            from mien_plugins.backbones.weight_files import load_weights, read_weights
+            from mien.state_dict import load_weights, read_weights
 
             load_weights(network, read_weights(self.weights), self.weights)
         return network

@@ -1,16 +1,14 @@
-"""torchvision's video networks, with Kinetics-400 weights on demand."""
+"""torchvision's convolutional video networks, with Kinetics-400 weights on demand."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from mien.errors import ModelError
-from mien.interfaces import Backbone, ConfigPath
-from mien.types import InputSpec
+from mien.weights import WeightFile
+from mien_plugins.backbones.pretrained import PretrainedBackbone, official_file
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,76 +17,47 @@ KINETICS_MEAN = (0.43216, 0.394666, 0.37645)
 KINETICS_STD = (0.22803, 0.22145, 0.216989)
 
 
-class TorchvisionVideo(Backbone):
-    """A video network of torchvision (Tran et al., CVPR 2018); its head is replaced by one of ``outputs`` numbers.
-
-    With pretrained weights, clips are standardised by Kinetics' means as the weights expect; without, each clip by
-    itself.  Weights come from ``weights_file``, else from mien's cache, else from their official address.
-    """
+class TorchvisionVideo(PretrainedBackbone):
+    """A video network of torchvision, optionally pretrained on Kinetics-400."""
 
     architecture_name: ClassVar[str]
-    official_file: ClassVar[str]
+    official_name: ClassVar[str]
+    head: ClassVar[str]
+    mean: ClassVar[tuple[float, ...]] = KINETICS_MEAN
+    std: ClassVar[tuple[float, ...]] = KINETICS_STD
 
     weights: Literal["kinetics400", "none"] = Field("kinetics400", description="Pretrained on Kinetics-400, or random.")
-    weights_file: ConfigPath | None = Field(
-        None, description="The official weight file, where it shall not be downloaded."
-    )
-    standardise: Literal["auto", "clip", "fixed"] = Field(
-        "auto", description="clip: each clip by itself; fixed: Kinetics' means; auto: as the weights expect."
-    )
-    frames: int = Field(16, ge=1, description="Default frames of a clip.")
-    size: int = Field(112, ge=16, description="Default height and width of a clip, pixels.")
 
-    def architecture(self, outputs: int) -> nn.Module:
-        """Return the network with random weights."""
+    @classmethod
+    def known_weights(cls) -> Sequence[WeightFile]:
+        """Return the official Kinetics-400 weights."""
+        return [official_file(cls.official_name, f"torchvision {cls.architecture_name}, Kinetics-400")]
+
+    @property
+    def official_weights(self) -> WeightFile:
+        """The official Kinetics-400 weights."""
+        return self.known_weights()[0]
+
+    @property
+    def head_name(self) -> str:
+        """The last layer."""
+        return self.head
+
+    def plain(self, outputs: int) -> nn.Module:
+        """Return torchvision's network with random weights."""
         from mien_plugins.backbones.torchvision_networks import build_network
 
         return build_network(self.architecture_name, outputs)
 
-    def build(self, outputs: int) -> nn.Module:
-        """Return the network with the configured weights and a fresh head."""
-        from mien_plugins.backbones.torchvision_networks import load_kinetics
 
-        network = self.architecture(outputs)
-        if self.weights == "kinetics400":
-            load_kinetics(network, self._weights_path())
-        return network
+class VideoResNet18(TorchvisionVideo):
+    """A residual video network of 18 layers (Tran et al., CVPR 2018), which takes clips of any size."""
 
-    def _weights_path(self) -> Path:
-        from mien.weights import fetch, official_prefix
-        from mien_plugins.backbones.torchvision_networks import official_address
+    citation: ClassVar[str] = (
+        "Tran et al.: A Closer Look at Spatiotemporal Convolutions for Action Recognition, CVPR 2018"
+    )
 
-        if self.weights_file is None:
-            name = self.official_file
-            return fetch(official_address(name), name, hash_prefix=official_prefix(name))
-        if not self.weights_file.is_file():
-            raise ModelError(
-                f"The weight file '{self.weights_file}' does not exist.",
-                where="weights_file",
-                hint=f"It is {official_address(self.official_file)}.",
-            )
-        return self.weights_file
-
-    def weight_files(self) -> Mapping[str, Path]:
-        """Return the file of the Kinetics-400 weights, where they are used."""
-        from mien.weights import weights_folder
-
-        if self.weights == "none":
-            return {}
-        return {self.weights: self.weights_file or weights_folder() / self.official_file}
-
-    @property
-    def input_spec(self) -> InputSpec:
-        """Clips of ``frames`` x ``size`` x ``size``."""
-        fixed = self.standardise == "fixed" or (self.standardise == "auto" and self.weights == "kinetics400")
-        return InputSpec(
-            frames=self.frames,
-            height=self.size,
-            width=self.size,
-            standardise="fixed" if fixed else "clip",
-            mean=KINETICS_MEAN if fixed else (),
-            std=KINETICS_STD if fixed else (),
-        )
+    head: ClassVar[str] = "fc"
 
     def stages(self, model: nn.Module) -> Mapping[str, nn.Module]:
         """Return stem, four stages and head."""
@@ -107,22 +76,59 @@ class TorchvisionVideo(Backbone):
         return [residual_sum(BasicBlock, forward), ExactMergeBatchNorm()]
 
 
-class R3D18(TorchvisionVideo):
+class R3D18(VideoResNet18):
     """R3D-18: every convolution is 3D."""
 
     architecture_name: ClassVar[str] = "r3d_18"
-    official_file: ClassVar[str] = "r3d_18-b3b3357e.pth"
+    official_name: ClassVar[str] = "r3d_18-b3b3357e.pth"
 
 
-class MC318(TorchvisionVideo):
+class MC318(VideoResNet18):
     """MC3-18: 3D convolutions in the first two groups, 2D in the others."""
 
     architecture_name: ClassVar[str] = "mc3_18"
-    official_file: ClassVar[str] = "mc3_18-a90a0ba3.pth"
+    official_name: ClassVar[str] = "mc3_18-a90a0ba3.pth"
 
 
-class R2Plus1D18(TorchvisionVideo):
+class R2Plus1D18(VideoResNet18):
     """R(2+1)D-18: every 3D convolution is a spatial and a temporal one, with a ReLU between."""
 
     architecture_name: ClassVar[str] = "r2plus1d_18"
-    official_file: ClassVar[str] = "r2plus1d_18-91a641e6.pth"
+    official_name: ClassVar[str] = "r2plus1d_18-91a641e6.pth"
+
+
+class S3D(TorchvisionVideo):
+    """S3D: separable 3D Inception (Xie et al., ECCV 2018).
+
+    Its last pooling spans 2 x 7 x 7 cells, each of 8 frames x 32 x 32 pixels, so that clips have 13 frames and 209
+    pixels at least.  Two things differ from torchvision's module, neither of which changes its output: the mean over
+    what the pooling leaves comes before the last layer instead of after it, where LRP sees it; and batch norms
+    follow their batches in training with PyTorch's default momentum (0.1) instead of 0.001, with which they would
+    keep their first statistics for thousands of steps.
+    """
+
+    citation: ClassVar[str] = "Xie et al.: Rethinking Spatiotemporal Feature Learning, ECCV 2018"
+
+    architecture_name: ClassVar[str] = "s3d"
+    official_name: ClassVar[str] = "s3d-d76dad2f.pth"
+    head: ClassVar[str] = "classifier"
+    smallest_clip: ClassVar[tuple[int, int]] = (13, 209)
+
+    size: int = Field(224, ge=209, description="Default height and width of a clip, pixels.")
+    frames: int = Field(16, ge=13, description="Default frames of a clip.")
+
+    def arranged(self, network: nn.Module) -> nn.Module:
+        """Return the network as a row of stages."""
+        from mien_plugins.backbones.torchvision_networks import staged_s3d
+
+        return staged_s3d(network)
+
+    def stages(self, model: nn.Module) -> Mapping[str, nn.Module]:
+        """Return stem, four stages, split where the network halves the size, and head."""
+        return {name: model.get_submodule(name) for name in ("stem", *(f"stage{i}" for i in range(1, 5)), "head")}
+
+    def lrp_canonizers(self) -> Sequence[Any]:
+        """Return the canonizer that merges the batch norms; branches are joined by concatenation, which conserves."""
+        from mien_plugins.backbones.canonizers import ExactMergeBatchNorm
+
+        return [ExactMergeBatchNorm()]

@@ -35,8 +35,11 @@ def read_weights(path: Path) -> Mapping[str, Tensor]:
             warnings.filterwarnings("ignore", message="Detected pickle protocol")
             content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError) as error:
+        # Of a pickle torch says how to run its code all the same, which nobody should.
+        pickled = isinstance(error, pickle.UnpicklingError)
+        reason = "it is damaged, or holds more than tensors." if pickled else str(error) or "it ends early."
         raise ModelError(
-            f"The weight file cannot be read: {(str(error) or 'it ends early').splitlines()[0]}",
+            f"The weight file cannot be read: {reason.splitlines()[0]}",
             where=str(path),
             hint="Save it as safetensors, or with torch.save(network.state_dict(), file).",
         ) from error
