@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mien.types import FloatArray
+
+
+PLACES = (
+    *("right_eyebrow_outer", "right_eyebrow_inner", "left_eyebrow_inner", "left_eyebrow_outer"),
+    *("nose_tip", "nose_base", "right_nostril", "left_nostril"),
+    *("right_mouth_corner", "left_mouth_corner", "upper_lip", "lower_lip", "chin"),
+)
+"""Names that schemes have in common for single places of a face; a scheme may add names of its own."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,9 @@ class LandmarkScheme:
         A neutral mean face, in inter-ocular distances, centred between the eyes, y downwards.
     edges : tuple of (int, int)
         Lines that draw the face.
+    named_points : mapping of str to tuple of int
+        The points whose mean is a place that other schemes know by the same name (`PLACES`).  Detectors of
+        different schemes are compared at the places that both name, and at the eye corners.
     """
 
     id: str
@@ -48,6 +59,7 @@ class LandmarkScheme:
     left_eye_corners: tuple[int, int]
     mean_face: FloatArray
     edges: tuple[tuple[int, int], ...] = ()
+    named_points: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def eye_centres(self, landmarks: FloatArray) -> FloatArray:
         """Return right and left eye centres: landmarks ``(..., N, 2)`` to ``(..., 2, 2)``."""
@@ -63,3 +75,15 @@ class LandmarkScheme:
 
         eyes = self.eye_centres(landmarks)
         return np.asarray(np.linalg.norm(eyes[..., 0, :] - eyes[..., 1, :], axis=-1))
+
+    def places(self, landmarks: FloatArray) -> dict[str, FloatArray]:
+        """Return the eye corners and the named places: landmarks ``(..., N, 2)`` to ``(..., 2)`` each."""
+        corners = ("right_eye_outer", "right_eye_inner", "left_eye_outer", "left_eye_inner")
+        points = dict(zip(corners, (*self.right_eye_corners, *self.left_eye_corners), strict=True))
+        found = {name: landmarks[..., point, :] for name, point in points.items()}
+        return {**found, **{name: landmarks[..., list(own), :].mean(-2) for name, own in self.named_points.items()}}
+
+    def region_centres(self, landmarks: FloatArray) -> dict[str, FloatArray]:
+        """Return the middle of each region's bounding box: landmarks ``(..., N, 2)`` to ``(..., 2)`` each."""
+        boxed = {name: landmarks[..., list(points), :] for name, points in self.regions.items()}
+        return {name: (points.min(-2) + points.max(-2)) / 2 for name, points in boxed.items()}

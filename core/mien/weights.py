@@ -13,8 +13,10 @@ import os
 import re
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
+from typing import Literal
 
 from mien.errors import ModelError
 from mien.progress import Progress, QuietProgress
@@ -25,6 +27,65 @@ _TIMEOUT_S = 30.0
 _OFFICIAL_PREFIX = re.compile(r"-([0-9a-f]{8,64})\.[A-Za-z0-9.]+$")
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """A weight file that a component may use, and how it is known to be the right one.
+
+    Attributes
+    ----------
+    name : str
+        Its name in the folder of weights.
+    url : str
+        The official address.
+    sha256 : str or None
+        The full hash, where it is known.
+    hash_prefix : str or None
+        Its beginning, as official file names carry it.
+    note : str
+        What the file is, in a few words.
+    """
+
+    name: str
+    url: str
+    sha256: str | None = None
+    hash_prefix: str | None = None
+    note: str = ""
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies, or will lie."""
+        return weights_folder() / self.name
+
+    @property
+    def verified_by(self) -> Literal["sha256", "prefix", "recorded", "nothing"]:
+        """What the file is held against: its full hash, the beginning of it, the hash of the first fetch, or nothing
+        yet.
+        """
+        if self.sha256 or self.hash_prefix:
+            return "sha256" if self.sha256 else "prefix"
+        return "recorded" if _hash_file(self.path).exists() else "nothing"
+
+    def fetch(self, progress: Progress | None = None) -> Path:
+        """Return the path of the verified file, downloading it when it is not there; see `fetch`."""
+        return fetch(self.url, self.name, sha256=self.sha256, hash_prefix=self.hash_prefix, progress=progress)
+
+    def verify(self) -> str:
+        """Read the file that is there and return its SHA-256.
+
+        Raises
+        ------
+        ModelError
+            When it is absent, or not what was expected.
+        """
+        if not self.path.is_file():
+            hint = f"Fetch it: mien weights fetch {self.name}; or download {self.url} and put it there."
+            raise ModelError("There is no such weight file.", where=str(self.path), hint=hint)
+        expected = self.sha256 or self.hash_prefix or _recorded(self.path)
+        found = file_sha256(self.path)
+        _compare(found, expected or found, self.path, f"Delete {self.path}; it is downloaded again.")
+        return found
 
 
 def weights_folder() -> Path:
@@ -78,6 +139,8 @@ def fetch(
     expected = sha256 or hash_prefix or _recorded(path)
     if path.exists():
         _verify(path, expected, f"Delete {path}; it is downloaded again.")
+        if expected is None:  # put there by hand: from now on it must stay the same
+            _record(path, file_sha256(path))
         return path
     part = path.with_name(name + ".part")
     try:
@@ -105,9 +168,11 @@ def _reason(error: Exception) -> str:
 
 
 def _verify(path: Path, expected: str | None, hint: str) -> None:
-    if expected is None:
-        return
-    found = file_sha256(path)
+    if expected is not None:
+        _compare(file_sha256(path), expected, path, hint)
+
+
+def _compare(found: str, expected: str, path: Path, hint: str) -> None:
     if not found.startswith(expected.lower()):
         raise ModelError(
             f"The weights are damaged or another file: SHA-256 {found[:16]}..., expected {expected[:16]}...",
@@ -126,7 +191,11 @@ def _recorded(path: Path) -> str | None:
 
 
 def _record(path: Path, digest: str) -> None:
-    _hash_file(path).write_text(digest + "\n", encoding="ascii")
+    try:
+        _hash_file(path).write_text(digest + "\n", encoding="ascii")
+    except OSError as error:  # a folder of weights may be shared and read-only
+        _log.warning("SHA-256 %s of '%s' cannot be recorded: %s.", digest, path.name, error.strerror or error)
+        return
     _log.warning("No hash of '%s' is published: SHA-256 %s is recorded as that of the first fetch.", path.name, digest)
 
 

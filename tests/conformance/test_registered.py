@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from mien.registry import Entry, load_registry
-from mien.testing import SUITES
+from mien.testing import SUITES, avec_tree
+from mien.types import Recording
 from mien.video.writer import VideoWriter
 
 REGISTRY = load_registry()
@@ -19,9 +20,13 @@ FIELDS: dict[tuple[str, str], dict] = {
         "size": 128,
     },
     ("backbone", "module"): {"factory": "mien.testing:tiny_network"},
-    ("backbone", "r3d_18"): {"weights": "none"},
-    ("backbone", "mc3_18"): {"weights": "none"},
-    ("backbone", "r2plus1d_18"): {"weights": "none"},
+    ("backbone", "r3d_18"): {"weights": "none", "frames": 8, "size": 48},
+    ("backbone", "mc3_18"): {"weights": "none", "frames": 8, "size": 48},
+    ("backbone", "r2plus1d_18"): {"weights": "none", "frames": 8, "size": 48},
+    ("backbone", "s3d"): {"weights": "none"},
+    ("backbone", "mvit_v2_s"): {"weights": "none", "frames": 4, "size": 64},
+    ("backbone", "swin3d_t"): {"weights": "none", "frames": 4, "size": 64},
+    ("backbone", "frame_cnn"): {"weights": "none", "frames": 4, "size": 64},
 }
 
 
@@ -48,6 +53,42 @@ class Test_dataset_manifest(SUITES["dataset"]):
                 writer.write(np.zeros((2, 32, 32, 3), np.uint8))
         (folder / "videos.csv").write_text("participant,video,score\np0,a.mp4,1\np1,b.mp4,2\n")
         return cls.component(file=folder / "videos.csv")
+
+
+class Test_dataset_avec2014(SUITES["dataset"]):
+    component = REGISTRY.load("dataset", "avec2014")
+    challenge = 2014
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def made(cls, tmp_path_factory):
+        folder = tmp_path_factory.mktemp("avec")
+        with VideoWriter(folder / "any.mp4", 25, 32, 32) as writer:
+            writer.write(np.zeros((2, 32, 32, 3), np.uint8))
+        people = [
+            Recording(f"{split}{turn}", split, folder / "any.mp4", label=turn, split=split)
+            for split in ("train", "validation", "test")
+            for turn in range(2)
+        ]
+        avec_tree(people, folder / "tree", challenge=cls.challenge)
+        return cls.component(folder=folder / "tree")
+
+
+class Test_dataset_avec2013(Test_dataset_avec2014):
+    component = REGISTRY.load("dataset", "avec2013")
+    challenge = 2013
+
+
+class Test_detector_face_alignment(SUITES["detector"]):
+    component = REGISTRY.load("detector", "face_alignment")
+
+    @pytest.fixture
+    def made(self, face_alignment_weights):
+        return self.component(
+            fan_file=face_alignment_weights / "2DFAN4-11f355bf06.pth.tar",
+            face_detector_file=face_alignment_weights / "s3fd-619a316812.pth",
+            flip_input=False,
+        )
 
 
 def test_every_kind_has_a_suite_and_a_built_in_component():

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, PrivateAttr, ValidationInfo
+
+from mien.errors import PluginError
+
+if TYPE_CHECKING:
+    from mien.weights import WeightFile
 
 
 def _relative_to_config(path: Path, info: ValidationInfo) -> Path:
@@ -17,6 +23,16 @@ def _relative_to_config(path: Path, info: ValidationInfo) -> Path:
 
 ConfigPath = Annotated[Path, AfterValidator(_relative_to_config)]
 """A path field; in a configuration file, relative paths are relative to that file."""
+
+
+@dataclass(frozen=True)
+class Unavailable:
+    """A value of a field that cannot be used on this machine, and why."""
+
+    field: str
+    value: str
+    reason: str
+    hint: str = ""
 
 
 class Component(BaseModel):
@@ -34,6 +50,9 @@ class Component(BaseModel):
 
     version: ClassVar[int] = 1
 
+    citation: ClassVar[str] = ""
+    """The paper to cite for it, as authors, title, venue and year; several are separated by a semicolon."""
+
     _use: str = PrivateAttr(default="")
     _distribution: str = PrivateAttr(default="")
 
@@ -47,6 +66,36 @@ class Component(BaseModel):
         self._use = use
         self._distribution = distribution
         return self
+
+    @classmethod
+    def known_weights(cls) -> Sequence[WeightFile]:
+        """Return every weight file that components of this class may fetch, whatever their fields.
+
+        They are what ``mien weights`` lists.  No heavy library is imported.
+        """
+        return ()
+
+    def needed_weights(self) -> Sequence[WeightFile]:
+        """Return the weight files that this component fetches, with its fields as they are.
+
+        They are fetched before anything is computed, and by ``mien weights fetch --config``.
+        """
+        return ()
+
+    @classmethod
+    def unavailable(cls) -> Sequence[Unavailable]:
+        """Return the values of fields that cannot be used on this machine; imports no heavy library.
+
+        What the whole component cannot do without is declared where it is registered (``requires``).
+        """
+        return ()
+
+    def require_available(self) -> None:
+        """Raise `PluginError` when a field has a value that is `unavailable` here."""
+        for choice in self.unavailable():
+            if getattr(self, choice.field) == choice.value:
+                where = f"{self.use}, {choice.field}: {choice.value}"
+                raise PluginError(choice.reason, where=where, hint=choice.hint or None)
 
     def weight_files(self) -> Mapping[str, Path]:
         """Return the files of the pretrained weights that the component uses, by a name for ``run.json``.

@@ -44,6 +44,11 @@ class Detector(Component):
     def scheme(self) -> str:
         """Id of the landmark scheme of the detector's points."""
 
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """Names of what else the detector knows of a face, e.g. ``blendshapes``."""
+        return ()
+
     @abstractmethod
     def open(self, device: str) -> AbstractContextManager[DetectorSession]:
         """Return a session; entering it loads what is heavy, leaving it frees that.
@@ -51,5 +56,7 @@ class Detector(Component):
         Raises
         ------
         PluginError
-            When a library or a weights file that the detector needs is absent.
+            When a library that the detector needs is absent.
+        ModelError
+            When a weight file is absent or another one.
         """

@@ -17,14 +17,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
-from mien.errors import PluginError
+from mien.errors import ModelError, PluginError
 from mien.interfaces import ActionUnitSource, Cropper, Detector
-from mien.regions.bits import REGIONS
+from mien.regions.names import REGIONS
 from mien.registry import load_registry
 from mien.testing.component import ComponentSuite
 from mien.testing.fixtures import face_frames, mean_face_track
@@ -43,7 +44,7 @@ class DetectorSuite(ComponentSuite):
                 for batch in batches:
                     times = (len(found) + np.arange(len(batch))) / 25
                     found += list(session.detect(batch, times))
-        except PluginError as error:
+        except (ModelError, PluginError) as error:
             pytest.skip(f"the detector cannot be opened here: {error}")
         return found
 
@@ -114,6 +115,7 @@ class LandmarkSchemeSuite:
         used = [*made.outline, *made.stable, *made.right_eye_corners, *made.left_eye_corners]
         used += [point for region in made.regions.values() for point in region]
         used += [point for edge in made.edges for point in edge]
+        used += [point for place in made.named_points.values() for point in place]
         assert min(used) >= 0
         assert max(used) < made.points
         assert len(made.stable) >= 3
@@ -183,21 +185,34 @@ class CropperSuite(ComponentSuite):
 
 
 class ActionUnitSourceSuite(ComponentSuite):
-    """Checks of an Action Unit source; ``recording`` may be overridden for sources that read a file."""
+    """Checks of an Action Unit source on a still face; its recording has an OpenFace file, its track blendshapes."""
 
     scheme: str = "mediapipe_478"
-    recording: ClassVar[Recording] = Recording("r0", "p0", video="none.mp4")  # type: ignore[arg-type]
 
-    def test_the_trace_is_well_formed(self, made: ActionUnitSource) -> None:
-        """Names, times, range, and NaN where there is no face."""
+    @pytest.fixture
+    def recording(self, tmp_path: Path) -> Recording:
+        """Return a recording of twelve frames whose file of Action Units has no face in the fourth."""
+        file = tmp_path / "r0.csv"
+        rows = [f"{t + 1}, 0, {t / 25:.3f}, {0.98 if t != 3 else 0}, {int(t != 3)}, 0.5, 1" for t in range(12)]
+        header = "frame, face_id, timestamp, confidence, success, AU12_r, AU12_c"
+        file.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+        return Recording("r0", "p0", video=tmp_path / "r0.mp4", action_units=file)
+
+    def test_the_trace_is_well_formed(self, made: ActionUnitSource, recording: Recording) -> None:
+        """Names, times, range, and NaN where there is no face; every Action Unit is told somehow."""
         scheme = load_registry().scheme(self.scheme)
         track = mean_face_track(scheme, frames=12, lost=[3])
         extras = {"blendshapes": np.zeros((12, 52), np.float32)}
-        trace = made.action_units(self.recording, replace(track, extras=extras), scheme)
+        trace = made.action_units(recording, replace(track, extras=extras), scheme)
+        assert trace.names
         assert all(re.fullmatch(r"AU\d\d", name) for name in trace.names)
         assert len(set(trace.names)) == len(trace.names)
         assert trace.intensity.shape == (len(trace.times), len(trace.names))
         assert np.nanmin(trace.intensity) >= 0
         assert np.nanmax(trace.intensity) <= 5
-        assert np.isnan(trace.intensity[3]).all()
-        assert np.isfinite(np.delete(trace.intensity, 3, axis=0)).any(0).all()
+        presence = np.full_like(trace.intensity, np.nan) if trace.presence is None else trace.presence
+        assert presence.shape == trace.intensity.shape
+        assert np.isin(presence[np.isfinite(presence)], (0, 1)).all()
+        told = np.isfinite(trace.intensity) | np.isfinite(presence)
+        assert not told[3].any()
+        assert told.any(0).all()

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from mien.errors import ModelError, PluginError
 from mien.interfaces import ConfigPath, Detector, DetectorSession
+
+if TYPE_CHECKING:
+    from mien.weights import WeightFile
 
 MODEL_NAME = "face_landmarker.task"
 MODEL_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
@@ -48,6 +51,11 @@ class MediaPipe(Detector):
     The box is the bounding box of the landmarks.
     """
 
+    citation: ClassVar[str] = (
+        "Kartynnik et al.: Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs, arXiv "
+        "1907.06724, 2019"
+    )
+
     model: ConfigPath | None = Field(None, description="A face_landmarker.task file, for the Tasks interface.")
     api: Literal["auto", "face_mesh", "tasks"] = Field("auto", description="Which interface of MediaPipe.")
     max_faces: int = Field(1, ge=1, le=16, description="Faces to track; one is fastest, others are still counted.")
@@ -58,9 +66,26 @@ class MediaPipe(Detector):
         """Id of the landmark scheme."""
         return "mediapipe_478"
 
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """``blendshapes`` from the Tasks interface, nothing from the face mesh."""
+        return ("blendshapes",) if self.resolved_api() == "tasks" else ()
+
     def provenance(self) -> dict[str, Any]:
         """Return what decides the results, with MediaPipe's version and the interface that ``auto`` means here."""
         return {**super().provenance(), "mediapipe": _installed_version(), "api": self.resolved_api()}
+
+    @classmethod
+    def known_weights(cls) -> Sequence[WeightFile]:
+        """Return the model file of the Tasks interface."""
+        from mien.weights import WeightFile
+
+        note = "MediaPipe's face landmarker, for the Tasks interface"
+        return [WeightFile(MODEL_NAME, MODEL_URL, sha256=MODEL_SHA256, note=note)]
+
+    def needed_weights(self) -> Sequence[WeightFile]:
+        """Return the model file where the Tasks interface is used and no file is given."""
+        return self.known_weights() if self.model is None and self.resolved_api() == "tasks" else ()
 
     def weight_files(self) -> Mapping[str, Path]:
         """Return the model file, or for ``face_mesh`` the models inside MediaPipe's wheel."""

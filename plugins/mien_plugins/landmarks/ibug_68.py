@@ -27,6 +27,22 @@ Along the jaw the two schemes follow different curves (68 points turn with the v
 is approximate.
 """
 
+PLACES = {
+    "right_eyebrow_outer": 17,
+    "right_eyebrow_inner": 21,
+    "left_eyebrow_inner": 22,
+    "left_eyebrow_outer": 26,
+    "nose_tip": 30,
+    "nose_base": 33,
+    "right_nostril": 31,
+    "left_nostril": 35,
+    "right_mouth_corner": 48,
+    "left_mouth_corner": 54,
+    "upper_lip": 51,
+    "lower_lip": 57,
+    "chin": 8,
+}
+
 _LINES = (range(17), range(17, 22), range(22, 27), range(27, 31), range(31, 36))
 _RINGS = (range(36, 42), range(42, 48), range(48, 60), range(60, 68))
 
@@ -54,6 +70,7 @@ def scheme() -> LandmarkScheme:
         left_eye_corners=(45, 42),
         mean_face=mediapipe_478.scheme().mean_face[list(MESH_POINTS)],
         edges=_edges(),
+        named_points={name: (point,) for name, point in PLACES.items()},
     )
 
 

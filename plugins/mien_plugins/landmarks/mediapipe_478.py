@@ -28,6 +28,22 @@ LEFT_IRIS = (474, 475, 476, 477)
 STABLE = (33, 133, 362, 263, 168, 6, 127, 356, 234, 454)
 """Eye corners, the bridge of the nose between the eyes, temples, and the face's edge before the ears."""
 
+PLACES = {
+    "right_eyebrow_outer": 70,
+    "right_eyebrow_inner": 107,
+    "left_eyebrow_inner": 336,
+    "left_eyebrow_outer": 300,
+    "nose_tip": 1,
+    "nose_base": 2,
+    "right_nostril": 98,
+    "left_nostril": 327,
+    "right_mouth_corner": 61,
+    "left_mouth_corner": 291,
+    "upper_lip": 0,
+    "lower_lip": 17,
+    "chin": 152,
+}
+
 _MEAN_FACE = Path(__file__).with_name("mean_face_478.csv")
 
 
@@ -58,6 +74,7 @@ def scheme() -> LandmarkScheme:
         left_eye_corners=(263, 362),
         mean_face=np.loadtxt(_MEAN_FACE, delimiter=",", dtype=np.float32),
         edges=_edges(),
+        named_points={name: (point,) for name, point in PLACES.items()},
     )
 
 

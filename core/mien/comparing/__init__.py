@@ -1,0 +1,1 @@
+"""Holds components of a kind beside each other on the same data."""
