@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from scipy.stats import spearmanr
 
 from mien.errors import DataError
 from mien.types import ActionUnitTrace, FaceTrack, LandmarkScheme, Recording
-from mien_plugins.action_units.mesh_geometry import FULL_SCALE, PARTS, MeshGeometry
+from mien_plugins.action_units.face_parts import DEPTH, PARTS, POSE_POINTS
+from mien_plugins.action_units.mesh_geometry import FULL_SCALE, MeshGeometry
 from mien_plugins.landmarks import ibug_68, mediapipe_478
 
 RECORDING = Recording("one", "anna", Path("one.mp4"))
@@ -22,16 +24,26 @@ PLANTED = ("AU01", "AU02", "AU04", "AU09", "AU12", "AU15", "AU25", "AU26", "AU45
 # Action Unit; part; shift right and down, inter-ocular distances, mirrored on the left; change of the measure.
 MOVES = [
     ("AU01", "inner_brow", (0, -0.1), 0.1),
+    ("AU01", "inner_brow", (0.04, 0), 0.02),
     ("AU02", "outer_brow", (0, -0.1), 0.1),
-    ("AU04", "inner_brow", (0.03, 0), 0.06),
-    ("AU04", "inner_brow", (0, 0.1), 0.05),
+    ("AU04", "inner_brow", (0.03, 0), 0.03),
+    ("AU04", "inner_brow", (0, 0.06), 0.06),
+    ("AU04", "middle_brow", (0, 0.06), 0.06),
     ("AU09", "nose_wing", (0, -0.05), 0.05),
     ("AU12", "mouth_corner", (-0.08, 0), 0.08),
-    ("AU12", "mouth_corner", (0, -0.08), 0.08),
+    ("AU12", "mouth_corner", (0, -0.08), 0.04),
     ("AU15", "mouth_corner", (0, 0.06), 0.06),
     ("AU25", "lower_inner_lip", (0, 0.2), 0.2),
     ("AU26", "chin", (0, 0.3), 0.3),
     ("AU45", "upper_lid", (0, 0.1), 0.1),
+]
+
+# Action Unit; the other that moves the same parts, as anatomy has it; part to shift, as above.
+OTHERS = [
+    ("AU01", "AU04", {"inner_brow": (0.05, 0.05), "middle_brow": (0, 0.05)}),
+    ("AU04", "AU02", {"middle_brow": (0, -0.05), "outer_brow": (0, -0.1)}),
+    ("AU09", "AU10", {"upper_lip": (0, -0.1), "nose_wing": (0, -0.03)}),
+    ("AU15", "AU12", {"mouth_corner": (-0.1, -0.1)}),
 ]
 
 
@@ -65,12 +77,13 @@ def intensity(trace: ActionUnitTrace, au: str) -> np.ndarray:
     return trace.intensity[:, trace.names.index(au)]
 
 
-def moved(scheme: LandmarkScheme, part: str, shift: tuple[float, float]) -> np.ndarray:
-    """Ten frames of the mean face, of which the last one's part is moved on both sides."""
+def moved(scheme: LandmarkScheme, shifts: Mapping[str, tuple[float, float]]) -> np.ndarray:
+    """Ten frames of the mean face, of which the last one's parts are moved on both sides."""
     faces = np.repeat(scheme.mean_face[None].astype(float), 10, axis=0)
-    for side, mirror in (("right_", 1), ("left_", -1), ("", 1)):
-        points = PARTS[scheme.id].get(side + part, ())
-        faces[-1, list(points)] += np.multiply(shift, (mirror, 1))
+    for part, shift in shifts.items():
+        for side, mirror in (("right_", 1), ("left_", -1), ("", 1)):
+            points = PARTS[scheme.id].get(side + part, ())
+            faces[-1, list(points)] += np.multiply(shift, (mirror, 1))
     return faces
 
 
@@ -88,14 +101,22 @@ def seen_by_camera(faces: np.ndarray, seed: int = 0) -> np.ndarray:
 def test_a_shift_gives_its_share_of_full_scale(
     scheme: LandmarkScheme, au: str, part: str, shift: tuple[float, float], change: float
 ) -> None:
-    trace = read(moved(scheme, part, shift), scheme)
+    trace = read(moved(scheme, {part: shift}), scheme)
     expected = min(5 * change / FULL_SCALE[au], 5)
     assert intensity(trace, au)[-1] == pytest.approx(expected, abs=0.01)
     np.testing.assert_allclose(intensity(trace, au)[:-1], 0, atol=0.01)
 
 
+@pytest.mark.parametrize(("au", "other", "shifts"), OTHERS)
+def test_another_action_unit_of_the_same_parts_is_taken_out(
+    scheme: LandmarkScheme, au: str, other: str, shifts: Mapping[str, tuple[float, float]]
+) -> None:
+    assert other != au
+    assert intensity(read(moved(scheme, shifts), scheme), au)[-1] < 0.05
+
+
 def test_the_opposite_shift_gives_nothing(scheme: LandmarkScheme) -> None:
-    trace = read(moved(scheme, "outer_brow", (0, 0.1)), scheme, neutral_quantile=0.2)
+    trace = read(moved(scheme, {"outer_brow": (0, 0.1)}), scheme, neutral_quantile=0.2)
     assert intensity(trace, "AU02").max() < 1e-6
 
 
@@ -107,9 +128,30 @@ def test_place_size_and_roll_do_not_matter(scheme: LandmarkScheme) -> None:
     np.testing.assert_allclose(moving.intensity, still.intensity, atol=0.02)
 
 
+def turned(scheme: LandmarkScheme, faces: np.ndarray, seed: int = 2) -> np.ndarray:
+    """Each frame seen under a yaw and a pitch of its own, to first order, by the depths that the source knows."""
+    random = np.random.default_rng(seed)
+    depth = np.zeros(scheme.points)
+    for part, points in PARTS[scheme.id].items():
+        depth[list(points)] = DEPTH[part.removeprefix("right_").removeprefix("left_")]
+    for point, value in POSE_POINTS[scheme.id].items():
+        depth[point] = value
+    turns = random.uniform(-0.25, 0.25, (len(faces), 1, 2))
+    return faces + depth[:, None] * turns
+
+
+def test_yaw_and_pitch_do_not_matter(scheme: LandmarkScheme) -> None:
+    faces = moved(scheme, {"mouth_corner": (-0.1, -0.05), "inner_brow": (0, -0.1)})
+    for point in POSE_POINTS[scheme.id]:  # a part that is also a point of the pose has the pose's depth
+        assert all(point not in points for part, points in PARTS[scheme.id].items() if "inner_corner" not in part)
+    still, turning = read(faces, scheme), read(turned(scheme, faces), scheme)
+    assert intensity(still, "AU12")[-1] > 2
+    np.testing.assert_allclose(turning.intensity, still.intensity, atol=0.05)
+
+
 def test_neutral_is_the_recordings_own(scheme: LandmarkScheme) -> None:
     """Somebody whose mouth is always wide is not always smiling."""
-    faces = moved(scheme, "mouth_corner", (-0.08, 0))
+    faces = moved(scheme, {"mouth_corner": (-0.08, 0)})
     faces[:] = faces[-1]
     assert read(faces, scheme).intensity.max() < 0.01
 
@@ -164,7 +206,8 @@ def test_parts_are_the_same_in_both_schemes_and_lie_alike() -> None:
     for part in PARTS[mesh.id]:
         here = mesh.mean_face[list(PARTS[mesh.id][part])].mean(0)
         there = points.mean_face[list(PARTS[points.id][part])].mean(0)
-        assert np.linalg.norm(here - there) < 0.1, part
+        # The mesh has points on the chin's pad, the 68 only its edge.
+        assert np.linalg.norm(here - there) < (0.2 if part == "chin" else 0.1), part
         mirrored = part.replace("right_", "left_")
         if mirrored != part:
             other = mesh.mean_face[list(PARTS[mesh.id][mirrored])].mean(0)
@@ -211,22 +254,3 @@ def test_the_planted_action_unit_is_followed(scheme: LandmarkScheme, au: str, pa
     assert spearmanr(intensity(trace, au), course).statistic > 0.9
     # The portrait's jaw drops by a third of what a real one can, lest it drown all other Action Units.
     assert intensity(trace, au).max() > (1.0 if au == "AU26" else 2.5)
-
-
-@needs_portrait
-@pytest.mark.usefixtures("mediapipe_usable")
-@pytest.mark.parametrize(
-    ("au", "least"),
-    [("AU01", 0.8), ("AU02", 0.8), ("AU12", 0.9), ("AU15", 0.9), ("AU25", 0.9), ("AU26", 0.75), ("AU45", 0.85)],
-)
-def test_the_planted_action_unit_is_followed_through_mediapipe(au: str, least: float) -> None:
-    """The detector in between; AU09 (.6 or so) and AU04 (.3-.9) hang on the participant, and are not held to it."""
-    from mien_plugins.detectors.mediapipe import MediaPipe
-
-    course, _, renderer, poses = planted(au, 0, 80)
-    frames = np.stack([renderer.frame({au: v}, pose) for v, pose in zip(course, poses, strict=True)])  # type: ignore[attr-defined]
-    with MediaPipe().open("cpu") as session:
-        found = session.detect(frames, np.arange(len(frames)) / 25)
-    scheme = mediapipe_478.scheme()
-    trace = read(np.stack([faces.landmarks[0] for faces in found]), scheme)
-    assert spearmanr(intensity(trace, au), course).statistic > least

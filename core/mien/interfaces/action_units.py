@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
 
 from mien.interfaces.component import Component
 from mien.types import ActionUnitTrace, FaceTrack, LandmarkScheme, Recording
@@ -10,6 +13,16 @@ from mien.types import ActionUnitTrace, FaceTrack, LandmarkScheme, Recording
 
 class ActionUnitSource(Component):
     """Says which facial Action Units (Ekman & Friesen 1978) are active, and when."""
+
+    needs: ClassVar[Mapping[str, str]] = {}
+    """Extras of the face track that the source needs, each with what to do where the detector does not give it."""
+
+    def files(self, recording: Recording) -> Sequence[Path]:
+        """Return the files that `action_units` would read beside the track: stored results depend on their content.
+
+        A file that is missing is named too, so that its coming is noticed.
+        """
+        return () if recording.action_units is None else (recording.action_units,)
 
     @abstractmethod
     def action_units(self, recording: Recording, track: FaceTrack, scheme: LandmarkScheme) -> ActionUnitTrace:

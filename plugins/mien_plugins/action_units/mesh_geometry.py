@@ -9,63 +9,15 @@ from pydantic import Field
 
 from mien.errors import DataError
 from mien.interfaces import ActionUnitSource
-from mien.types import ActionUnitTrace, FaceTrack, FloatArray, LandmarkScheme, Recording
-
-_MESH: dict[str, tuple[int, ...]] = {
-    "right_inner_brow": (107, 55, 66),
-    "left_inner_brow": (336, 285, 296),
-    "right_outer_brow": (70, 63, 46),
-    "left_outer_brow": (300, 293, 276),
-    "right_upper_lid": (160, 159, 158),
-    "right_lower_lid": (144, 145, 153),
-    "left_upper_lid": (387, 386, 385),
-    "left_lower_lid": (373, 374, 380),
-    "right_inner_corner": (133,),
-    "left_inner_corner": (362,),
-    "right_outer_corner": (33,),
-    "left_outer_corner": (263,),
-    "right_nose_wing": (98, 129, 64),
-    "left_nose_wing": (327, 358, 294),
-    "nose_base": (2,),
-    "right_mouth_corner": (61,),
-    "left_mouth_corner": (291,),
-    "upper_inner_lip": (82, 13, 312),
-    "lower_inner_lip": (87, 14, 317),
-    "chin": (148, 152, 377),
-}
-
-_IBUG: dict[str, tuple[int, ...]] = {
-    "right_inner_brow": (20, 21),
-    "left_inner_brow": (22, 23),
-    "right_outer_brow": (17, 18),
-    "left_outer_brow": (25, 26),
-    "right_upper_lid": (37, 38),
-    "right_lower_lid": (40, 41),
-    "left_upper_lid": (43, 44),
-    "left_lower_lid": (46, 47),
-    "right_inner_corner": (39,),
-    "left_inner_corner": (42,),
-    "right_outer_corner": (36,),
-    "left_outer_corner": (45,),
-    "right_nose_wing": (31,),
-    "left_nose_wing": (35,),
-    "nose_base": (33,),
-    "right_mouth_corner": (48,),
-    "left_mouth_corner": (54,),
-    "upper_inner_lip": (61, 62, 63),
-    "lower_inner_lip": (67, 66, 65),
-    "chin": (7, 8, 9),
-}
-
-PARTS: Mapping[str, Mapping[str, tuple[int, ...]]] = {"mediapipe_478": _MESH, "ibug_68": _IBUG}
-"""Landmark scheme to part of the face to the points whose mean is its place."""
+from mien.types import ActionUnitTrace, FaceTrack, LandmarkScheme, Recording
+from mien_plugins.action_units.face_parts import PARTS
 
 FULL_SCALE: Mapping[str, float] = {
-    "AU01": 0.20,
+    "AU01": 0.18,
     "AU02": 0.20,
-    "AU04": 0.15,
+    "AU04": 0.20,
     "AU09": 0.10,
-    "AU12": 0.25,
+    "AU12": 0.30,
     "AU15": 0.12,
     "AU25": 0.30,
     "AU26": 0.40,
@@ -80,28 +32,31 @@ The strongest that faces show, roughly; they set the unit of the intensities, no
 class MeshGeometry(ActionUnitSource):
     """Action Units from landmark geometry: proxies that follow an AU's course, not a trained AU detector.
 
-    Each frame's landmarks are aligned by a similarity on the scheme's stable points to its mean face, which takes out
-    the head's place, size and roll, but not yaw and pitch.  One measure for each AU, in inter-ocular distances:
+    Each frame's landmarks are turned to look straight into the camera: place, size, roll, yaw and pitch of the head
+    are fitted to points that no muscle moves, with the depths of a canonical face, and taken out.  One measure for each
+    AU, in inter-ocular distances; what a second muscle does to it is taken out where the anatomy says how:
 
-    ====  ==================================================================
-    AU01  height of the inner brows above the inner eye corners
-    AU02  height of the outer brows above the outer eye corners
-    AU04  nearness of the inner brows, and half of their lowering
-    AU09  height of the nose's wings, relative to the inner eye corners
-    AU12  mouth corners outwards and upwards
-    AU15  mouth corners below the middle of the lips' opening
-    AU25  opening between the lips
-    AU26  distance of the chin from the base of the nose
+    ====  ==================================================================================================
+    AU01  height of the inner brows, less half of the middles' (AU02), more a quarter of their approach (AU04)
+    AU02  height of the outer brows
+    AU04  lowering of the inner brows and their middles, more half of the outer brows' height (AU02) and half
+          of the inner brows' approach
+    AU09  height of the nose's wings above the inner eye corners' level, less 0.3 of the upper lip's (AU10)
+    AU12  mouth corners outwards, and half of their way upwards
+    AU15  mouth corners downwards from the base of the nose, more their way outwards: a smile pulls them up
+          and out alike
+    AU25  opening between the lips, whether they part or the jaw drops
+    AU26  lowering of the chin
     AU45  nearness of the lids
-    ====  ==================================================================
+    ====  ==================================================================================================
 
     Neutral is a low quantile of the measure over the recording itself, for each AU: it is taken that an AU rests in
     that part of the frames at least.  The difference is scaled to 0-5 by `FULL_SCALE` and clipped.  AU06 (the
-    cheeks) moves no landmark that could be told from AU12 or the lids, and is absent, as are the others.
-    AU04 is the weakest of those given.
+    cheeks) is absent, as are all others: exact landmarks would show it, but those that detectors find do not once
+    other AUs are active.  AU04 and AU09 are the weakest of those given.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     neutral_quantile: float = Field(
         0.1, ge=0, le=0.5, description="Quantile over the recording that counts as neutral."
@@ -118,6 +73,8 @@ class MeshGeometry(ActionUnitSource):
         """
         import numpy as np
 
+        from mien_plugins.action_units.head_frame import places
+
         if scheme.id not in PARTS:
             raise DataError(
                 f"'mesh_geometry' does not know the points of the landmark scheme '{scheme.id}'.",
@@ -128,89 +85,67 @@ class MeshGeometry(ActionUnitSource):
         intensity = np.full((len(track), len(_MEASURES)), np.nan)
         presence = intensity.copy()
         if len(seen):
-            places = _places(track.landmarks[seen], scheme)
+            parts = places(track.landmarks[seen], scheme)
             for column, (name, measure) in enumerate(_MEASURES.items()):
-                values = measure(places)
+                values = measure(parts)
                 above = values - np.quantile(values, self.neutral_quantile)
                 intensity[seen, column] = np.clip(above * 5 / FULL_SCALE[name], 0, 5)
             presence[seen] = intensity[seen] >= self.presence_from
         return ActionUnitTrace(tuple(_MEASURES), np.asarray(track.times), intensity, presence)
 
 
-def _places(landmarks: FloatArray, scheme: LandmarkScheme) -> dict[str, FloatArray]:
-    """Return each part's place after alignment, ``(T, 2)`` in inter-ocular distances, y downwards."""
-    import numpy as np
-
-    stable = list(scheme.stable)
-    scale, shift = _similarity(landmarks[:, stable], scheme.mean_face[stable])
-    places = {}
-    for part, points in PARTS[scheme.id].items():
-        # The mean of the points first: a similarity keeps means.
-        aligned = scale * _complex(landmarks[:, list(points)].mean(1, dtype=np.float64)) + shift
-        places[part] = np.stack([aligned.real, aligned.imag], axis=-1)
-    return places
-
-
-def _similarity(source: FloatArray, target: FloatArray) -> tuple[Any, Any]:
-    """Return complex scale and shift, ``(T,)`` each, of the least-squares similarity ``(T, K, 2)`` to ``(K, 2)``."""
-    z, w = _complex(source), _complex(target)
-    z_mean, w_mean = z.mean(-1), w.mean()
-    centred = z - z_mean[:, None]
-    scale = (centred.conj() * (w - w_mean)).sum(-1) / (abs(centred) ** 2).sum(-1)
-    return scale, w_mean - scale * z_mean
-
-
-def _complex(points: FloatArray) -> Any:
-    return points[..., 0].astype("f8") + 1j * points[..., 1].astype("f8")
-
-
 _Places = Mapping[str, Any]
 
 
-def _below(places: _Places, lower: str, upper: str) -> Any:
-    """Return how far the part ``lower`` is below ``upper``, the mean of both sides of the face."""
-    sides = [places[f"{side}_{lower}"] - places[f"{side}_{upper}"] for side in ("right", "left")]
-    return (sides[0][:, 1] + sides[1][:, 1]) / 2
+def _height(places: _Places, part: str) -> Any:
+    """Return how high a part is, the mean of both sides of the face."""
+    if part in places:
+        return -places[part][:, 1]
+    return -(places[f"right_{part}"] + places[f"left_{part}"])[:, 1] / 2
+
+
+def _apart(places: _Places, part: str) -> Any:
+    """Return how far both sides of a part are from each other."""
+    return places[f"left_{part}"][:, 0] - places[f"right_{part}"][:, 0]
 
 
 def _inner_brow(places: _Places) -> Any:
-    return _below(places, "inner_corner", "inner_brow")
+    approach = -_apart(places, "inner_brow")
+    return _height(places, "inner_brow") - _height(places, "middle_brow") / 2 + approach / 4
 
 
 def _outer_brow(places: _Places) -> Any:
-    return _below(places, "outer_corner", "outer_brow")
+    return _height(places, "outer_brow")
 
 
 def _frown(places: _Places) -> Any:
-    apart = places["left_inner_brow"][:, 0] - places["right_inner_brow"][:, 0]
-    return -apart - 0.5 * _inner_brow(places)
+    lowered = -_height(places, "inner_brow") - _height(places, "middle_brow") + _height(places, "outer_brow") / 2
+    return lowered - _apart(places, "inner_brow") / 2
 
 
 def _nose_wings(places: _Places) -> Any:
-    return -_below(places, "nose_wing", "inner_corner")
+    return _height(places, "nose_wing") - _height(places, "inner_corner") - 0.3 * _height(places, "upper_lip")
 
 
 def _smile(places: _Places) -> Any:
-    right, left, base = places["right_mouth_corner"], places["left_mouth_corner"], places["nose_base"]
-    width = (left[:, 0] - right[:, 0]) / 2
-    return width + base[:, 1] - (right[:, 1] + left[:, 1]) / 2
+    return (_apart(places, "mouth_corner") + _height(places, "mouth_corner")) / 2
 
 
 def _corners_down(places: _Places) -> Any:
-    middle = (places["upper_inner_lip"] + places["lower_inner_lip"])[:, 1] / 2
-    return (places["right_mouth_corner"] + places["left_mouth_corner"])[:, 1] / 2 - middle
+    drop = _height(places, "nose_base") - _height(places, "mouth_corner")
+    return drop + _apart(places, "mouth_corner") / 2
 
 
 def _lips_apart(places: _Places) -> Any:
-    return (places["lower_inner_lip"] - places["upper_inner_lip"])[:, 1]
+    return _height(places, "upper_inner_lip") - _height(places, "lower_inner_lip")
 
 
 def _jaw(places: _Places) -> Any:
-    return (places["chin"] - places["nose_base"])[:, 1]
+    return -_height(places, "chin")
 
 
 def _lids_closed(places: _Places) -> Any:
-    return -_below(places, "lower_lid", "upper_lid")
+    return _height(places, "lower_lid") - _height(places, "upper_lid")
 
 
 _MEASURES: dict[str, Callable[[_Places], Any]] = {
