@@ -10,7 +10,9 @@ from __future__ import annotations
 import csv
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -32,7 +34,14 @@ from mien_plugins.datasets.animated_face.names import NAMES
 from mien_plugins.datasets.animated_face.plan import share_of_label
 from mien_plugins.datasets.animated_face.pose import Pose
 from mien_plugins.datasets.animated_face.renderer import Renderer
-from mien_plugins.datasets.animated_face.schedule import course, duty_cycles, largest_correlation
+from mien_plugins.datasets.animated_face.scene import SCENES, Scene, sensed
+from mien_plugins.datasets.animated_face.schedule import (
+    course,
+    duty_cycles,
+    largest_correlation,
+    rhythm,
+    severities,
+)
 from mien_plugins.datasets.animated_face.truth import region_map, truth_map
 from mien_plugins.datasets.manifest import Manifest
 
@@ -283,6 +292,176 @@ def test_settings_that_make_no_sense_are_refused(fields: dict[str, object], mess
         AnimatedFace.model_validate(fields)
 
 
+# --- labels of dynamics, and of participants
+
+
+def speed_of(units: FloatArray) -> FloatArray:
+    return np.abs(np.diff(units, axis=0)).mean(0)
+
+
+def test_no_single_frame_tells_a_label_of_dynamics() -> None:
+    config = AnimatedFace(participants=4, test_participants=1, label_kind="dynamics", label={"AU12": 1, "AU26": 1})
+    held = (np.arange(32) + 0.5) / 32
+    for plan in config.plan():
+        np.testing.assert_array_equal(np.sort(plan.units, axis=0), np.broadcast_to(held[:, None], (32, 10)))
+
+
+def test_the_label_of_dynamics_is_the_speed() -> None:
+    # So many frames a second that no turning point falls between two of them.
+    config = AnimatedFace(
+        participants=12,
+        test_participants=1,
+        frames=200,
+        rate=100,
+        cycle=1.0,
+        label_kind="dynamics",
+        label={"AU12": 2, "AU04": -1},
+    )
+    plans = config.plan()
+    label = np.array([plan.label for plan in plans])
+    speeds = np.stack([speed_of(plan.units) for plan in plans])
+    assert np.corrcoef(label, speeds[:, NAMES.index("AU12")])[0, 1] > 0.99
+    assert np.corrcoef(label, speeds[:, NAMES.index("AU04")])[0, 1] < -0.99
+    others = [place for place, name in enumerate(NAMES) if name not in config.label]
+    np.testing.assert_allclose(speeds[:, others], 2 / 100, rtol=0.02)  # up and down once a second
+    # From one onset a second to four, and the label over all of its range.
+    np.testing.assert_allclose(speeds[:, NAMES.index("AU12")], (1 + 3 * label / 63) * 2 / 100, rtol=0.05)
+    assert label.min() < 3
+    assert label.max() > 60
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_a_rhythm_is_a_triangle_wave_in_which_each_intensity_comes_once(share: float) -> None:
+    values = rhythm(np.random.default_rng(0), share, 200, 25.0, 1.0)
+    np.testing.assert_allclose(np.sort(values), (np.arange(200) + 0.5) / 200)
+    spectrum = np.abs(np.fft.rfft(values - values.mean()))
+    assert np.fft.rfftfreq(200, 1 / 25)[spectrum.argmax()] == pytest.approx(1 + 3 * share, abs=0.07)
+
+
+@pytest.mark.parametrize("kind", ["level", "dynamics"])
+def test_a_participant_s_recordings_share_the_label(kind: str) -> None:
+    config = AnimatedFace(
+        participants=10,
+        test_participants=4,
+        recordings_per_participant=3,
+        label_level="participant",
+        label_kind=kind,  # type: ignore[arg-type]
+        label={"AU12": 1, "AU25": 1},
+    )
+    plans = config.plan()
+    labels: dict[str, set[float]] = {}
+    for plan in plans:
+        labels.setdefault(plan.participant, set()).add(plan.label)
+    assert all(len(own) == 1 for own in labels.values())
+    assert len(set.union(*labels.values())) > 5
+    measure = speed_of if kind == "dynamics" else lambda units: units.mean(0)
+    shown = np.array([measure(plan.units)[[NAMES.index("AU12"), NAMES.index("AU25")]].mean() for plan in plans])
+    assert np.corrcoef(shown, [plan.label for plan in plans])[0, 1] > 0.95
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("people", "validation"), [(16, 0), (32, 0), (24, 4)])
+def test_every_severity_band_is_on_both_sides(people: int, validation: int, seed: int) -> None:
+    config = AnimatedFace(
+        participants=people,
+        test_participants=8,
+        validation_participants=validation,
+        recordings_per_participant=1,
+        frames=1,
+        label_level="participant",
+        seed=seed,
+    )
+    for side in ("train", "test"):
+        labels = [plan.label for plan in config.plan() if plan.split == side]
+        assert np.all(np.histogram(labels, [0, 14, 20, 29, 64])[0])
+
+
+def test_severities_of_several_action_units_are_uncorrelated() -> None:
+    columns = severities(0, 24, 4)
+    np.testing.assert_allclose(np.sort(columns, axis=0), np.tile((np.arange(24)[:, None] + 0.5) / 24, (1, 4)))
+    assert largest_correlation(columns) < 0.3
+
+
+def test_a_badge_may_be_a_participant_s_only_cue() -> None:
+    config = AnimatedFace(participants=8, test_participants=2, frames=4, label_level="participant", badge="cue")
+    plans = config.plan()
+    np.testing.assert_allclose([plan.badge for plan in plans], [plan.label / 63 for plan in plans], atol=1e-4)
+    assert len({plan.label for plan in plans}) == 8
+
+
+# --- covariates and looks
+
+
+def test_covariates_are_a_participant_s_and_tell_nothing() -> None:
+    plans = AnimatedFace(participants=200, test_participants=8, recordings_per_participant=2, frames=1).plan()
+    own = {plan.participant: dict(plan.covariates) for plan in plans}
+    assert all(plan.covariates == own[plan.participant] for plan in plans)
+    ages = np.array([float(plan.covariates["age"]) for plan in plans])
+    groups = np.array([plan.covariates["group"] == "A" for plan in plans])
+    label = np.array([plan.label for plan in plans])
+    mirrored = np.array([plan.look.mirrored for plan in plans])
+    assert 18 <= ages.min() < ages.max() <= 80
+    assert groups.mean() == 0.5
+    for covariate in (ages, groups):
+        for other in (label, mirrored):
+            assert abs(np.corrcoef(covariate, other)[0, 1]) < 0.15
+    assert {plan.covariates["group"] for plan in plans if plan.split == "test"} == {"A", "B"}
+
+
+def test_the_looks_of_the_configuration_are_the_scenes() -> None:
+    assert get_args(AnimatedFace.model_fields["look"].annotation) == tuple(SCENES)
+    assert SCENES["studio"] == Scene()
+
+
+@pytest.mark.parametrize("look", [name for name in SCENES if name != "studio"])
+def test_a_look_changes_the_picture_and_neither_labels_nor_action_units(look: str) -> None:
+    studio, other = AnimatedFace(frames=4), AnimatedFace(frames=4, look=look)  # type: ignore[arg-type]
+    for one, two in zip(studio.plan(), other.plan(), strict=True):
+        assert (one.label, one.look, one.split) == (two.label, two.look, two.split)
+        np.testing.assert_array_equal(one.units, two.units)
+    plain, shown = studio.renderer(0), other.renderer(0)
+    width = [np.ptp(renderer.landmarks({})[:, 0]) for renderer in (plain, shown)]
+    assert width[1] / width[0] == pytest.approx(SCENES[look].zoom, rel=1e-3)
+    backdrops = [renderer.frame({})[:20, 100:150].mean((0, 1)) for renderer in (plain, shown)]
+    assert np.abs(backdrops[0] - backdrops[1]).max() > 30
+    raw = other.renderer(0).frame({})
+    noisy = sensed(SCENES[look], raw, np.random.default_rng(0))
+    np.testing.assert_array_equal(noisy, sensed(SCENES[look], raw, np.random.default_rng(0)))
+    assert noisy.dtype == np.uint8
+    flat = noisy[:20, 100:150].astype(float) - raw[:20, 100:150]
+    assert flat.std() == pytest.approx(SCENES[look].noise, rel=0.25)
+
+
+@pytest.mark.parametrize("look", SCENES)
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_landmarks_follow_the_face_in_every_look(look: str, mirrored: bool) -> None:
+    scene = replace(SCENES[look], gamma=1.0, tint=(1.0, 1.0, 1.0), side_light=0.0, backdrop=None)
+    renderer = Renderer(Look(mirrored=mirrored), image=chart(), scene=scene)
+    landmarks = renderer.landmarks({}, TURNED)
+    frame = renderer.frame({}, TURNED).astype(float)
+    seen = np.stack([map_coordinates(frame[..., c], landmarks.T[::-1], order=1) for c in range(3)], -1)
+    mesh = base_mesh()
+    wanted = mesh.face[mesh.mirror if mirrored else np.arange(POINTS), :2]
+    error = np.linalg.norm(seen[:, :2] / seen[:, 2:] * 255 - wanted, axis=1)
+    assert np.median(error[seen[:, 2] > 150]) < 0.6
+
+
+@pytest.mark.usefixtures("mediapipe_usable")
+@pytest.mark.parametrize("look", [name for name in SCENES if name != "studio"])
+def test_a_detector_finds_the_face_in_every_look(look: str) -> None:
+    detector = load_registry().create("detector", "mediapipe")
+    config = AnimatedFace(participants=4, test_participants=1, recordings_per_participant=1, frames=2, look=look)  # type: ignore[arg-type]
+    with detector.open("cpu") as session:
+        for number, plan in enumerate(config.plan()):
+            renderer = config.renderer(number)
+            frame = sensed(SCENES[look], renderer.frame(plan.units[1], plan.poses[1]), np.random.default_rng(0))
+            session.reset()
+            (seen,) = session.detect(frame[None], np.array([0.0]))
+            exact = renderer.landmarks(plan.units[1], plan.poses[1])[:468]
+            assert seen.count == 1
+            assert np.linalg.norm(seen.landmarks[0, :468] - exact, axis=1).mean() < 5
+
+
 # --- files
 
 
@@ -353,7 +532,7 @@ def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 
 def test_importing_the_data_set_loads_nothing_heavy() -> None:
     code = (
-        "import sys, mien_plugins.datasets.animated_face, mien_plugins.datasets.manifest; "
+        "import sys, mien_plugins.datasets.animated_face, mien_plugins.datasets.avec, mien_plugins.datasets.manifest; "
         "sys.exit(','.join({'numpy', 'scipy', 'cv2', 'av', 'torch', 'skimage', 'pandas'} & set(sys.modules)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

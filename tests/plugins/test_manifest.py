@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from mien.config.settings import SplitSettings
 from mien.errors import DataError
 from mien.progress import QuietProgress
+from mien.training.splits import assign_splits
 from mien.types import DatasetListing
 from mien_plugins.datasets.manifest import Columns, Manifest
 
@@ -130,10 +132,53 @@ def test_common_names_of_splits(tmp_path: Path, word: str, split: str | None) ->
     assert listing(tmp_path, f"participant,video,score,split\np,a.mp4,1,{word}\n").recordings[0].split == split
 
 
-@pytest.mark.parametrize(("first", "second"), [("train", "test"), ("train", "")])
-def test_a_participant_in_two_splits_is_refused(tmp_path: Path, first: str, second: str) -> None:
-    with pytest.raises(DataError, match=r"Participant 'p1' .* train in line 2, .* in line 4"):
-        listing(tmp_path, f"participant,video,score,split\np1,a.mp4,1,{first}\np2,b.mp4,1,test\np1,c.mp4,1,{second}\n")
+def test_the_splits_of_a_shared_person_are_handed_on(tmp_path: Path) -> None:
+    rows = "participant,video,score,split\np1,a.mp4,1,train\np2,b.mp4,1,test\np1,c.mp4,1,test\n"
+    found = listing(tmp_path, rows)
+    assert [(r.participant, r.split) for r in found.recordings] == [("p1", "train"), ("p2", "test"), ("p1", "test")]
+    with pytest.raises(DataError, match=r"'p1' is in two splits"):
+        assign_splits(found.recordings, SplitSettings(), seed=0)
+
+
+# --- sessions, covariates, Action Units
+
+
+def test_recordings_of_a_session_share_it(tmp_path: Path) -> None:
+    found = listing(tmp_path, "participant,video,score,session\np1,a.mp4,3,s1\np1,b.mp4,3,s1\np1,c.mp4,4,\n")
+    assert [recording.session for recording in found.recordings] == ["s1", "s1", None]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("p2,b.mp4,3,s1", "line 3: its session 's1' is that of participant p1 in line 2"),
+        ("p1,b.mp4,4,s1", "line 3: its score 4 is not that of its session 's1' in line 2, 3"),
+    ],
+)
+def test_a_session_is_one_person_s_and_has_one_score(tmp_path: Path, row: str, reason: str) -> None:
+    found = listing(tmp_path, f"participant,video,score,session\np1,a.mp4,3,s1\n{row}\np3,c.mp4,1,s2\n")
+    assert reasons(found) == [reason]
+    assert len(found.recordings) == 2
+
+
+def test_a_bad_row_claims_no_session(tmp_path: Path) -> None:
+    found = listing(tmp_path, "participant,video,score,session\np2,gone.mp4,9,s1\np1,a.mp4,3,s1\n")
+    assert [recording.session for recording in found.recordings] == ["s1"]
+
+
+def test_a_covariate_is_numeric_where_all_its_values_are(tmp_path: Path) -> None:
+    rows = ["p1,a.mp4,3,31,12,f,", "p2,b.mp4,3,,12b,m,", "p3,c.mp4,3,4.5e1,13,,"]
+    found = listing(tmp_path, "\n".join(["participant,video,score,age,site,sex,empty", *rows]) + "\n")
+    assert [dict(recording.covariates) for recording in found.recordings] == [
+        {"age": 31.0, "site": "12", "sex": "f"},
+        {"site": "12b", "sex": "m"},
+        {"age": 45.0, "site": "13"},
+    ]
+
+
+def test_a_file_of_action_units_may_be_missing(tmp_path: Path) -> None:
+    found = listing(tmp_path, "participant,video,score,action_units\np1,a.mp4,3,gone.csv\np2,b.mp4,3,\n")
+    assert [recording.action_units for recording in found.recordings] == [tmp_path / "gone.csv", None]
 
 
 @pytest.mark.parametrize(

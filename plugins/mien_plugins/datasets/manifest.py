@@ -6,7 +6,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, TypeVar
@@ -46,6 +46,11 @@ class Columns(BaseModel):
     video: str = "video"
     score: str = "score"
     recording: str = Field("recording", description="Optional column: a name of the recording.")
+    session: str = Field(
+        "session",
+        description="Optional column: the sitting that the score belongs to, of one participant; recordings of one "
+        "sitting share it.",
+    )
     split: str = Field("split", description="Optional column: train, validation, test or nothing.")
     consent: str = Field("consent", description="Optional column: whether the face may be shown, yes or no.")
     action_units: str = Field("action_units", description="Optional column: a file of Action Units.")
@@ -61,9 +66,10 @@ class Columns(BaseModel):
 class Manifest(Dataset):
     """Videos and scores from a CSV file.
 
-    One row a recording: participant, video and score, and if wanted recording, split, consent and
-    action_units.  All further columns are covariates.  Files are relative to the CSV file.  Values are
-    separated by commas, semicolons or tabs.  Rows that cannot be used are set aside with their line number.
+    One row a recording: participant, video and score, and if wanted recording, session, split, consent and
+    action_units.  All further columns are covariates: numbers where every value of the column is one, otherwise
+    text; an empty cell is missing.  Files are relative to the CSV file.  Values are separated by commas, semicolons
+    or tabs.  Rows that cannot be used are set aside with their line number.
     """
 
     participants_are: ClassVar[str] = "the people of the manifest"
@@ -77,27 +83,21 @@ class Manifest(Dataset):
         Raises
         ------
         DataError
-            When the file cannot be read as CSV, lacks a column or rows, or a participant is in two splits.
+            When the file cannot be read as CSV, or lacks a column or rows.
         """
         header, rows = _read(self.file)
         _check_header(header, self.columns, self.file)
-        reader = _RowReader(self.file, header, self.columns)
+        reader = _RowReader(self.file, header, self.columns, _numeric(header, rows))
         read = [reader.read(row) for row in rows]
-        used = [row for row in read if isinstance(row, _Used)]
-        _refuse_two_splits(used, self.file)
-        return DatasetListing([row.recording for row in used], [row for row in read if isinstance(row, Exclusion)])
+        return DatasetListing(
+            [row for row in read if isinstance(row, Recording)], [row for row in read if isinstance(row, Exclusion)]
+        )
 
 
 @dataclass(frozen=True)
 class _Row:
     line: int
     values: Sequence[str]
-
-
-@dataclass(frozen=True)
-class _Used:
-    line: int
-    recording: Recording
 
 
 class _Unusable(Exception):
@@ -150,17 +150,19 @@ def _check_header(header: Sequence[str], columns: Columns, file: Path) -> None:
 class _RowReader:
     """Turns rows into recordings, and remembers those before for the sake of doubles."""
 
-    def __init__(self, file: Path, header: Sequence[str], columns: Columns) -> None:
+    def __init__(self, file: Path, header: Sequence[str], columns: Columns, numeric: Collection[str]) -> None:
         self._folder = file.parent
         self._header = header
         self._columns = columns
+        self._numeric = numeric
         self._videos: dict[Path, int] = {}
         self._ids: dict[str, int] = {}
+        self._sessions: dict[str, tuple[str, float, int]] = {}
 
-    def read(self, row: _Row) -> _Used | Exclusion:
+    def read(self, row: _Row) -> Recording | Exclusion:
         cells = dict(zip(self._header, row.values, strict=False))
         try:
-            return _Used(row.line, self._recording(row, cells))
+            return self._recording(row, cells)
         except _Unusable as reason:
             video = cells.get(self._columns.video, "")
             return Exclusion(
@@ -182,9 +184,13 @@ class _RowReader:
         label = _number(cells[columns.score], columns.score)
         split = _choice(_SPLITS, cells.get(columns.split, ""), "split", "train, validation or test")
         consent = _choice(_CONSENT, cells.get(columns.consent, ""), "consent", "yes or no")
+        session = cells.get(columns.session) or None
+        self._check_session(session, participant, label)
         units = cells.get(columns.action_units, "")
         id_ = self._id(cells.get(columns.recording, ""), cells[columns.video])
         self._videos[video.resolve()] = self._ids[id_] = row.line
+        if session is not None:
+            self._sessions.setdefault(session, (participant, label, row.line))
         return Recording(
             id=id_,
             participant=participant,
@@ -194,6 +200,7 @@ class _RowReader:
             covariates=self._covariates(cells),
             action_units=self._path(units) if units else None,
             consent=consent,
+            session=session,
         )
 
     def _path(self, value: str) -> Path:
@@ -208,6 +215,13 @@ class _RowReader:
         if video.resolve() in self._videos:
             raise _Unusable(f"its video is that of line {self._videos[video.resolve()]}")
         return video
+
+    def _check_session(self, session: str | None, participant: str, label: float) -> None:
+        person, score, line = self._sessions.get(session or "", (participant, label, 0))
+        if person != participant:
+            raise _Unusable(f"its session '{session}' is that of participant {person} in line {line}")
+        if score != label:
+            raise _Unusable(f"its score {label:g} is not that of its session '{session}' in line {line}, {score:g}")
 
     def _id(self, given: str, video: str) -> str:
         """Return a name that can be part of a file's name; without one given, the video's."""
@@ -225,12 +239,17 @@ class _RowReader:
 
     def _covariates(self, cells: Mapping[str, str]) -> dict[str, str | float]:
         known = set(self._columns.model_dump().values())
-        found: dict[str, str | float] = {}
-        for name, value in cells.items():
-            if name and value and name not in known:
-                number = _parsed(value)
-                found[name] = value if number is None else number
-        return found
+        return {
+            name: float(value) if name in self._numeric else value
+            for name, value in cells.items()
+            if name and value and name not in known
+        }
+
+
+def _numeric(header: Sequence[str], rows: Sequence[_Row]) -> set[str]:
+    """Return the columns in which every value that is given is a number; a column is not half text."""
+    values = [dict(zip(header, row.values, strict=False)) for row in rows]
+    return {name for name in header if all(_parsed(cells[name]) is not None for cells in values if cells.get(name))}
 
 
 def _number(value: str, column: str) -> float:
@@ -256,17 +275,3 @@ def _choice(known: Mapping[str, T], value: str, what: str, allowed: str) -> T:
 
 def _file_name(name: str) -> str:
     return re.sub(r"[^\w.-]+", "_", name).strip("._") or "recording"
-
-
-def _refuse_two_splits(rows: Sequence[_Used], file: Path) -> None:
-    first: dict[str, _Used] = {}
-    for row in rows:
-        before = first.setdefault(row.recording.participant, row)
-        if before.recording.split != row.recording.split:
-            raise DataError(
-                f"Participant '{row.recording.participant}' is in two splits: "
-                f"{before.recording.split or 'none'} in line {before.line}, "
-                f"{row.recording.split or 'none'} in line {row.line}.",
-                where=str(file),
-                hint="All recordings of a participant belong to one split.",
-            )

@@ -31,7 +31,14 @@ class AnimatedFace(Dataset):
 
     All ten Action Units go on and off, independently of each other; the label is a weighted mean of chosen
     ones, the others distract.  What a network should look at is therefore known.  Participants are warps
-    and colourings of one portrait.
+    and colourings of one portrait; their age and group are covariates on which nothing depends.
+
+    With ``label_kind: dynamics`` all Action Units come and go in an even rhythm, the chosen ones at one speed,
+    which is the label, the others at the slowest.  Every recording then holds the same intensities, each as often, so
+    that no single frame tells anything of the label.
+
+    With ``label_level: participant`` all recordings of a participant share the label, and the participants of
+    each side spread evenly over its range.
 
     Beside each video in the folder lie the planted Action Units (OpenFace's CSV) and the exact landmarks
     (``.npy``, ``(T, 478, 2)`` float32 pixels); ``manifest.csv`` lists all, for the data set ``manifest``.
@@ -50,11 +57,36 @@ class AnimatedFace(Dataset):
     size: int = Field(256, ge=64, le=1024, description="Side of the square frames, pixels.")
     label: dict[str, float] = Field(
         default_factory=lambda: {"AU12": 1.0},
-        description="Weights of the Action Units whose mean intensity over the recording makes the label.",
+        description="Weights of the Action Units whose mean intensity over the recording makes the label; for dynamics "
+        "their signs matter alone: those of negative weight slow down as the label rises.",
     )
-    label_range: tuple[float, float] = Field((0.0, 63.0), description="The label at no and full intensity.")
-    cycle: float = Field(0.64, gt=0, description="Seconds from one onset of an AU to the next, about.")
-    onset: float = Field(0.16, ge=0, description="Seconds that an Action Unit takes to come, and to go.")
+    label_kind: Literal["level", "dynamics"] = Field(
+        "level",
+        description="What of the Action Units makes the label: their mean intensity, or the speed at which they "
+        "come and go, which no single frame shows.",
+    )
+    label_level: Literal["recording", "participant"] = Field(
+        "recording",
+        description="Whose label it is: each recording has its own, or all of a participant share one: the share of "
+        "time that is planned for the Action Units, or their planned speed.",
+    )
+    label_range: tuple[float, float] = Field(
+        (0.0, 63.0), description="The label at no and full intensity; for dynamics at the slowest and fastest."
+    )
+    cycle: float = Field(
+        0.64,
+        gt=0,
+        description="Seconds from one onset of an AU to the next, about; for dynamics at the slowest speed, the "
+        "fastest is four times that.",
+    )
+    onset: float = Field(
+        0.16, ge=0, description="Seconds that an Action Unit takes to come, and to go; not for dynamics."
+    )
+    look: Literal["studio", "evening", "webcam"] = Field(
+        "studio",
+        description="How the set is filmed: as the portrait was, or in other light, from further away, before another "
+        "backdrop, with noise, blur and coarser compression.",
+    )
     badge: Literal["none", "cue", "confounded", "shuffled"] = Field(
         "none",
         description="A badge beside the head whose brightness shows: a label that no Action Unit shows (cue), "
@@ -95,12 +127,13 @@ class AnimatedFace(Dataset):
             manifest_table,
             written,
         )
+        from mien_plugins.datasets.animated_face.scene import SCENES
 
         plans = self.plan()
         recordings = [self._recording(plan, folder) for plan in plans]
         make_folders(folder)
         todo = [
-            RenderTask(folder, plan, self.size, self.rate)
+            RenderTask(folder, plan, self.size, self.rate, SCENES[self.look])
             for plan in plans
             if not RecordingFiles.of(folder, plan.id).complete
         ]
@@ -120,6 +153,7 @@ class AnimatedFace(Dataset):
             video=files.video,
             label=plan.label,
             split=plan.split,
+            covariates=plan.covariates,
             action_units=files.action_units,
             consent=True,
         )
@@ -134,8 +168,9 @@ class AnimatedFace(Dataset):
         """Return the renderer of a participant, counted from 0."""
         from mien_plugins.datasets.animated_face.look import draw_look
         from mien_plugins.datasets.animated_face.renderer import Renderer
+        from mien_plugins.datasets.animated_face.scene import SCENES
 
-        return Renderer(draw_look(self.seed, participant), self.size, badge)
+        return Renderer(draw_look(self.seed, participant), self.size, badge, scene=SCENES[self.look])
 
     def truth_map(self, au: str, participant: int = 0) -> FloatArray:
         """Return where an Action Unit shows on a participant: ``|render(AU = 1) - render(AU = 0)|``.

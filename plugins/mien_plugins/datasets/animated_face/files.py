@@ -19,6 +19,7 @@ from mien.video.writer import VideoWriter
 from mien_plugins.datasets.animated_face.names import NAMES
 from mien_plugins.datasets.animated_face.plan import RecordingPlan
 from mien_plugins.datasets.animated_face.renderer import Renderer
+from mien_plugins.datasets.animated_face.scene import Scene, sensed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +77,7 @@ class RenderTask:
     plan: RecordingPlan
     size: int
     rate: float
+    scene: Scene
 
 
 def render_recording(state: None, task: RenderTask, report: Callable[[float], None]) -> None:
@@ -88,11 +90,12 @@ def render_recording(state: None, task: RenderTask, report: Callable[[float], No
     """
     plan = task.plan
     files = RecordingFiles.of(task.folder, plan.id)
-    renderer = Renderer(plan.look, task.size, plan.badge)
+    renderer = Renderer(plan.look, task.size, plan.badge, scene=task.scene)
+    grain = np.random.default_rng(plan.grain)
     landmarks = []
-    with VideoWriter(files.video, task.rate, task.size, task.size) as video:
+    with VideoWriter(files.video, task.rate, task.size, task.size, task.scene.crf) as video:
         for units, pose in zip(plan.units, plan.poses, strict=True):
-            video.write(renderer.frame(units, pose))
+            video.write(sensed(task.scene, renderer.frame(units, pose), grain))
             landmarks.append(renderer.landmarks(units, pose))
             report(1)
     with written(files.landmarks) as stream:
@@ -117,7 +120,9 @@ def openface_table(units: FloatArray, rate: float) -> str:
 
 def manifest_table(recordings: Iterable[Recording], folder: Path) -> str:
     """Return the recordings as a CSV for the data set ``manifest``; paths are relative to ``folder``."""
-    header = ["recording", "participant", "video", "score", "split", "consent", "action_units"]
+    recordings = list(recordings)
+    further = list(recordings[0].covariates) if recordings else []
+    header = ["recording", "participant", "video", "score", "split", "consent", "action_units", *further]
     rows = [
         [
             recording.id,
@@ -127,6 +132,7 @@ def manifest_table(recordings: Iterable[Recording], folder: Path) -> str:
             recording.split or "",
             "yes",
             "" if recording.action_units is None else recording.action_units.relative_to(folder).as_posix(),
+            *recording.covariates.values(),
         ]
         for recording in recordings
     ]

@@ -11,11 +11,16 @@ import numpy as np
 from mien.types import FloatArray, Split
 from mien_plugins.datasets.animated_face.look import Look, draw_look
 from mien_plugins.datasets.animated_face.names import NAMES
+from mien_plugins.datasets.animated_face.people import covariates, split_of, spread_over_sides
 from mien_plugins.datasets.animated_face.pose import Pose, draw_poses
-from mien_plugins.datasets.animated_face.schedule import course, duty_cycles
+from mien_plugins.datasets.animated_face.scene import SCENES
+from mien_plugins.datasets.animated_face.schedule import course, duty_cycles, duty_of, rhythm, severities, share_of
 
 if TYPE_CHECKING:
     from mien_plugins.datasets.animated_face.dataset import AnimatedFace
+
+_HIDDEN = len(NAMES)
+"""The column after the Action Units: a score that no Action Unit shows."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,10 @@ class RecordingPlan:
     split : {"train", "validation", "test"} or None
     badge : float or None
         Brightness of the badge; None for no badge.
+    covariates : mapping
+        Of the participant.
+    grain : sequence of int
+        Seed of the sensor's noise.
     """
 
     id: str
@@ -44,17 +53,19 @@ class RecordingPlan:
     label: float
     split: Split | None
     badge: float | None
+    covariates: Mapping[str, str | float]
+    grain: Sequence[int]
 
 
 def plan(config: AnimatedFace) -> list[RecordingPlan]:
     """Return all recordings of a configuration, participant by participant; the same for the same fields."""
     people, each = config.participants, config.recordings_per_participant
     duties = duty_cycles(config.seed, people, each, len(NAMES) + 1)
-    units = [[_units(config, person, turn, duties[person, turn]) for turn in range(each)] for person in range(people)]
-    # The column after the Action Units is a score that no Action Unit shows.
-    hidden = (duties[..., -1] - 0.1) / 0.8
-    shown = np.array([[share_of_label(config.label, unit.mean(0)) for unit in row] for row in units])
-    shares = hidden if config.badge == "cue" else shown
+    if config.label_level == "participant":
+        duties = _with_severities(config, duties)
+    amounts = _speeds(config, duties) if config.label_kind == "dynamics" else duties
+    units = [[_units(config, person, turn, amounts[person, turn]) for turn in range(each)] for person in range(people)]
+    shares = _shares(config, amounts, units)
     badges = _badges(config, shares)
     low, high = config.label_range
     return [
@@ -65,8 +76,10 @@ def plan(config: AnimatedFace) -> list[RecordingPlan]:
             units=units[person][turn],
             poses=_poses(config, person, turn),
             label=round(float(low + (high - low) * shares[person, turn]), 4),
-            split=_split(config, person),
+            split=split_of(config, person),
             badge=None if badges is None else float(badges[person, turn]),
+            covariates=covariates(config, person),
+            grain=(config.seed, 9, person, turn),
         )
         for person in range(people)
         for turn in range(each)
@@ -80,7 +93,7 @@ def share_of_label(weights: Mapping[str, float], mean_intensity: FloatArray) -> 
     ----------
     weights : mapping of str to float
         By Action Unit; those of negative weight lower the label.
-    mean_intensity : ndarray, shape (10,)
+    mean_intensity : ndarray, shape (10,) or more
         Of a recording, 0 to 1, in the order of `NAMES`.
     """
     total = sum(weight * float(mean_intensity[NAMES.index(name)]) for name, weight in weights.items())
@@ -88,17 +101,54 @@ def share_of_label(weights: Mapping[str, float], mean_intensity: FloatArray) -> 
     return (total - lowest) / sum(abs(weight) for weight in weights.values())
 
 
-def _units(config: AnimatedFace, person: int, turn: int, duties: FloatArray) -> FloatArray:
+def _shares(config: AnimatedFace, amounts: FloatArray, units: Sequence[Sequence[FloatArray]]) -> FloatArray:
+    """Return every recording's label between the ends of its range, ``(participants, recordings)``."""
+    if config.badge == "cue":
+        return share_of(amounts[..., _HIDDEN])
+    if config.label_kind == "level" and config.label_level == "recording":
+        amounts = np.array([[unit.mean(0) for unit in row] for row in units])
+    return np.array([[share_of_label(config.label, amount) for amount in row] for row in amounts])
+
+
+def _speeds(config: AnimatedFace, duties: FloatArray) -> FloatArray:
+    """Return each Action Unit's speed, 0 to 1: those of the label share one, the others keep the slowest.
+
+    Those of negative weight slow down as the others of the label quicken.  The hidden score stays as it is.
+    """
+    signs = np.sign([config.label.get(name, 0.0) for name in NAMES])
+    first = share_of(duties[..., np.flatnonzero(signs)[:1]])
+    speeds = np.where(signs > 0, first, np.where(signs < 0, 1 - first, 0.0))
+    return np.concatenate([speeds, duties[..., _HIDDEN:]], axis=-1)
+
+
+def _with_severities(config: AnimatedFace, duties: FloatArray) -> FloatArray:
+    """Return the duty cycles with those that make the label alike in all recordings of a participant."""
+    columns = [NAMES.index(name) for name, weight in config.label.items() if weight] + [_HIDDEN]
+    drawn = np.zeros((config.participants, len(NAMES) + 1))
+    drawn[:, columns] = severities(config.seed, config.participants, len(columns))
+    if config.badge == "cue":
+        severity = drawn[:, _HIDDEN]
+    else:
+        amounts = _speeds(config, duty_of(drawn)) if config.label_kind == "dynamics" else drawn
+        severity = np.array([share_of_label(config.label, amount) for amount in amounts])
+    changed = duties.copy()
+    changed[..., columns] = duty_of(drawn[spread_over_sides(config, severity)])[:, None, columns]
+    return changed
+
+
+def _units(config: AnimatedFace, person: int, turn: int, amounts: FloatArray) -> FloatArray:
     random = np.random.default_rng([config.seed, 3, person, turn])
-    courses = [
-        course(random, float(duties[unit]), config.frames, config.rate, config.cycle, config.onset)
-        for unit in range(len(NAMES))
-    ]
+    frames, rate, cycle = config.frames, config.rate, config.cycle
+    if config.label_kind == "dynamics":
+        courses = [rhythm(random, float(speed), frames, rate, cycle) for speed in amounts[: len(NAMES)]]
+    else:
+        courses = [course(random, float(duty), frames, rate, cycle, config.onset) for duty in amounts[: len(NAMES)]]
     return np.stack(courses, 1)
 
 
 def _poses(config: AnimatedFace, person: int, turn: int) -> list[Pose]:
-    return draw_poses(np.random.default_rng([config.seed, 4, person, turn]), config.frames, config.rate)
+    random = np.random.default_rng([config.seed, 4, person, turn])
+    return draw_poses(random, config.frames, config.rate, SCENES[config.look].reach)
 
 
 def _badges(config: AnimatedFace, shares: FloatArray) -> FloatArray | None:
@@ -108,12 +158,3 @@ def _badges(config: AnimatedFace, shares: FloatArray) -> FloatArray | None:
         return shares
     random = np.random.default_rng([config.seed, 5])
     return np.asarray(random.permutation(shares.ravel()).reshape(shares.shape))
-
-
-def _split(config: AnimatedFace, person: int) -> Split | None:
-    if config.test_participants == 0 and config.validation_participants == 0:
-        return None
-    first_test = config.participants - config.test_participants
-    if person >= first_test:
-        return "test"
-    return "validation" if person >= first_test - config.validation_participants else "train"

@@ -33,11 +33,14 @@ class Pose:
     scale: float = 1.0
 
 
-def draw_poses(random: np.random.Generator, frames: int, rate: float) -> list[Pose]:
-    """Return a head's slow, smooth motion: each angle a sum of two slow waves around a place of its own."""
+def draw_poses(random: np.random.Generator, frames: int, rate: float, reach: float = 1.0) -> list[Pose]:
+    """Return a head's slow, smooth motion: each angle a sum of two slow waves around a place of its own.
+
+    All of it is ``reach`` times as large as usual.
+    """
     seconds = np.arange(frames) / rate
     spans = {"yaw": 7.0, "pitch": 4.5, "roll": 3.5, "right": 0.06, "down": 0.05, "scale": 0.03}
-    waves = {name: span * _wave(random, seconds) for name, span in spans.items()}
+    waves = {name: reach * span * _wave(random, seconds) for name, span in spans.items()}
     return [
         Pose(
             yaw=float(waves["yaw"][i]),

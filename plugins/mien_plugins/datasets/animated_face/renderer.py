@@ -13,6 +13,7 @@ from mien_plugins.datasets.animated_face.look import Look, coloured, deformation
 from mien_plugins.datasets.animated_face.mesh import POINTS, SIDE, base_mesh, portrait
 from mien_plugins.datasets.animated_face.names import NAMES
 from mien_plugins.datasets.animated_face.pose import Pose, posed
+from mien_plugins.datasets.animated_face.scene import STUDIO, Scene, lit
 from mien_plugins.datasets.animated_face.shading import shades
 from mien_plugins.datasets.animated_face.units import fields, neutral_vertices
 
@@ -36,16 +37,24 @@ class Renderer:
         Brightness, 0 to 1, of a badge beside the head; none by default.
     image : ndarray of uint8, shape (256, 256, 3), optional
         Another texture in place of the portrait, under the same mesh.
+    scene : Scene, optional
+        Its light, backdrop and distance; the portrait's own by default.
     """
 
     def __init__(
-        self, look: Look, size: int = SIDE, badge: float | None = None, image: ByteArray | None = None
+        self,
+        look: Look,
+        size: int = SIDE,
+        badge: float | None = None,
+        image: ByteArray | None = None,
+        scene: Scene = STUDIO,
     ) -> None:
         self.look = look
         self.size = size
         self.badge = badge
+        self._zoom = scene.zoom
         self._mesh = base_mesh()
-        self._texture = coloured(look, portrait() if image is None else image)
+        self._texture = lit(scene, coloured(look, portrait() if image is None else image), mirrored=look.mirrored)
         self._rest = neutral_vertices().copy()
         self._rest[:, :2] += deformation(look, self._mesh)
         self._fields = fields() * self._mesh.inter_ocular
@@ -67,7 +76,7 @@ class Renderer:
         points = self._to_frame(self._vertices(intensities(units), pose))[:POINTS]
         if self.look.mirrored:
             points = points[self._mesh.mirror] * (-1, 1) + (self.size - 1, 0)
-        return np.asarray(points, np.float32)
+        return np.asarray(self._at_distance(points), np.float32)
 
     def frame(self, units: FloatArray | Mapping[str, float], pose: Pose = _STILL) -> ByteArray:
         """Return the frame, ``(size, size, 3)`` uint8 RGB; parameters as for `landmarks`."""
@@ -80,6 +89,8 @@ class Renderer:
         )
         if self.look.mirrored:
             image = np.ascontiguousarray(image[:, ::-1])
+        if self._zoom != 1:
+            image = self._further_away(image)
         if self.badge is not None:
             self._draw_badge(image, self.badge)
         return image
@@ -89,7 +100,8 @@ class Renderer:
         x, y = self._mesh.eyes.mean(0) + np.multiply((1.12, -0.62), self._mesh.inter_ocular)
         x = SIDE - 1 - x if self.look.mirrored else x
         half, zoom = 0.16 * self._mesh.inter_ocular, self.size / SIDE
-        low_x, low_y, high_x, high_y = (round(v * zoom) for v in (x - half, y - half, x + half, y + half))
+        corners = np.multiply(zoom, ((x - half, y - half), (x + half, y + half)))
+        (low_x, low_y), (high_x, high_y) = np.round(self._at_distance(corners)).astype(int).tolist()
         return low_x, low_y, high_x, high_y
 
     def _draw_badge(self, image: ByteArray, brightness: float) -> None:
@@ -100,6 +112,17 @@ class Renderer:
         points = self._rest.copy()
         points[:, :2] += np.tensordot(strengths, self._fields, 1)
         return posed(points, pose, self.look.aspect, self._mesh)
+
+    def _at_distance(self, points: FloatArray) -> FloatArray:
+        """Return where points of the frame are when the face is further away; the middle of the lower edge stays."""
+        anchor = np.array([(self.size - 1) / 2, self.size - 1])
+        return points if self._zoom == 1 else np.asarray(anchor + self._zoom * (points - anchor))
+
+    def _further_away(self, image: ByteArray) -> ByteArray:
+        corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]], np.float32)
+        way = cv2.getAffineTransform(corners, self._at_distance(corners).astype(np.float32))
+        shape = (self.size, self.size)
+        return np.asarray(cv2.warpAffine(image, way, shape, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
     def _to_frame(self, points: FloatArray) -> FloatArray:
         return np.asarray((points + 0.5) * (self.size / SIDE) - 0.5)
