@@ -22,6 +22,7 @@ from mien.config.settings import WindowSettings
 from mien.errors import ConfigError, ModelError
 from mien.interfaces import Backbone, Cropper, Dataset, Detector, LabelScale, Objective
 from mien.registry import Entry, Registry
+from mien.store.keys import file_digest
 from mien.training.checkpoint import ABOUT_FILE, WEIGHTS_FILE, load_checkpoint, save_checkpoint
 from mien.types import DatasetListing, InputSpec
 
@@ -213,6 +214,49 @@ def _edit(folder: Path, kind: str, **fields: object) -> None:
     about = json.loads(file.read_text())
     about["config"][kind].update(fields)
     file.write_text(json.dumps(about))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"config": 3},
+        {"config": {}},
+        {"scale": {"mean": "high"}},
+        {"scale": None},
+        {"seed": "many"},
+        {"sha256": None},
+    ],
+    ids=str,
+)
+def test_a_description_of_another_shape(
+    saved: tuple[Path, nn.Module], registry: Registry, change: dict[str, object]
+) -> None:
+    file = saved[0] / ABOUT_FILE
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(ModelError, match=r"checkpoint|describes") as caught:
+        load_checkpoint(saved[0], registry)
+    assert str(saved[0]) in str(caught.value.where)
+
+
+@pytest.mark.parametrize(
+    "change", [{"backbone": 3}, {"cropper": {}}, {"windows": None}, {"windows": {"frames": "many"}}, {"pooling": 1}]
+)
+def test_a_part_of_another_shape_is_named(
+    saved: tuple[Path, nn.Module], registry: Registry, change: dict[str, object]
+) -> None:
+    file = saved[0] / ABOUT_FILE
+    about = json.loads(file.read_text())
+    file.write_text(json.dumps(about | {"config": about["config"] | change}))
+    with pytest.raises(ModelError, match=next(iter(change))):
+        load_checkpoint(saved[0], registry)
+
+
+def test_weights_that_are_no_safetensors(saved: tuple[Path, nn.Module], registry: Registry) -> None:
+    weights, file = saved[0] / WEIGHTS_FILE, saved[0] / ABOUT_FILE
+    weights.write_bytes(b"no tensors at all")
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"sha256": file_digest(weights)}))
+    with pytest.raises(ModelError, match="cannot be read"):
+        load_checkpoint(saved[0], registry)
 
 
 def test_another_architecture_is_named(saved: tuple[Path, nn.Module], registry: Registry) -> None:

@@ -43,6 +43,7 @@ class Source:
 
     spec = SPEC
     windows_settings = WINDOWS
+    cropper = SimpleNamespace(tiles=())
 
     def __init__(self, count: int, labelled: bool = True) -> None:
         rng = np.random.default_rng(0)

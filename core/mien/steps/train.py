@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mien.config.run_config import RunConfig
+from mien.config.run_config import RunConfig, dump
+from mien.config.settings import TrainingSettings
 from mien.errors import ConfigError, DataError
-from mien.progress import Progress
-from mien.training.data import TrainingClips, fixed_batches, training_batches
-from mien.training.devices import resolve_device
-from mien.training.fit import TrainingResult, fit
+from mien.progress import Progress, QuietProgress
+from mien.steps.identity import weights_used
+from mien.training.balance import BandSampler, clip_bands
+from mien.training.data import EpochSampler, TrainingClips, fixed_batches, training_batches
+from mien.training.devices import DeviceName, require_devices, resolve_device
+from mien.training.distributed import train_together
+from mien.training.fit import STATE_FILE, TrainingResult, fit, resume_from
+from mien.training.logs import require_logger
 from mien.training.quiet import seeded
+from mien.training.start import initial_network, start_digest
 from mien.types import Split
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback
 
     from mien.clips.source import ClipSource
+
+log = logging.getLogger(__name__)
 
 
 def train(
@@ -31,6 +42,7 @@ def train(
     progress: Progress,
     device: str = "auto",
     callbacks: Iterable[Callback] = (),
+    start: Path | None = None,
 ) -> TrainingResult:
     """Return the network of a configuration, trained.
 
@@ -49,43 +61,145 @@ def train(
     device : str
         ``auto``, ``cpu`` or ``cuda``.
     callbacks : iterable of Callback
-        Further Lightning callbacks.
+        Further Lightning callbacks; picklable where several devices train.
+    start : Path, optional
+        The checkpoint that ``training.start_from`` stands for, see `mien.steps.start.starting_checkpoint`.
 
     Raises
     ------
     DataError
-        When no recording trains, or one has no label or no window.
+        When no recording trains, or one has no label or no window, or no clips fill a batch that devices shall share.
     ConfigError
-        When ``training.patience`` is set and no recording validates, or there is no such device.
+        When ``training.patience`` is set and no recording validates, there is no such device, the objective has no
+        severity bands to balance, or its labels take no noise.
+    PluginError
+        When the logger's package is not installed.
     ModelError
-        When the backbone does not fit the clips or the objective, or the loss is not finite.
+        When the backbone does not fit the clips or the objective, the checkpoint to start from does not fit the
+        backbone, or the loss is not finite.
     """
-    settings, objective = config.training, config.objective
+    settings = config.training
     chosen = resolve_device(device)
-    trained, validated = (sorted(i for i, s in splits.items() if s == side) for side in ("train", "validation"))
-    if not trained:
+    _require_usable(config, splits, chosen, start)
+    fit_share = partial(_fit, config, source, splits, scratch, chosen, start, tuple(callbacks))
+    if settings.devices == 1:
+        return fit_share(0, progress, 1)
+    resume_from(scratch / STATE_FILE)  # a damaged state is removed by one process, before several look at it
+    train_together(partial(fit_share, devices=settings.devices), settings.devices, chosen, progress)
+    # What they left is a finished training, which is taken up as it is.
+    return fit_share(0, QuietProgress(), 1)
+
+
+def _require_usable(config: RunConfig, splits: Mapping[str, Split], device: DeviceName, start: Path | None) -> None:
+    """Raise an error when it is known before anything is read that the training cannot be as configured."""
+    settings, sides = config.training, set(splits.values())
+    if settings.start_from is not None and start is None:
+        raise ValueError("'training.start_from' is set: pass what mien.steps.start.starting_checkpoint returns")
+    if "train" not in sides:
         raise DataError("No recording is left to train on.")
-    if settings.patience is not None and not validated:
+    require_trainable(settings, splits, device)
+
+
+def require_trainable(settings: TrainingSettings, splits: Mapping[str, Split], device: DeviceName) -> None:
+    """Raise an error when this machine, or a division of the recordings, does not allow the training.
+
+    Raises
+    ------
+    ConfigError
+        When ``patience`` is set and no recording validates, or there are too few devices.
+    PluginError
+        When the logger's package is not installed.
+    """
+    if settings.patience is not None and "validation" not in splits.values():
         raise ConfigError(
             "Early stopping needs a validation loss, but no participant validates.",
             where="training.patience",
             hint="Set 'split.validation' to a fraction, e.g. 0.2, or leave patience out.",
         )
-    clips = TrainingClips(source, trained, config.seed, settings.augment)
+    require_logger(settings.logger)
+    require_devices(device, settings.devices)
+
+
+def _fit(
+    config: RunConfig,
+    source: ClipSource,
+    splits: Mapping[str, Split],
+    scratch: Path,
+    device: DeviceName,
+    start: Path | None,
+    callbacks: Iterable[Callback],
+    rank: int,
+    progress: Progress,
+    devices: int,
+) -> TrainingResult:
+    """Fit as one of several devices, or as the only one."""
+    settings, objective, seed = config.training, config.objective, config.seed
+    trained, validated = (sorted(i for i, s in splits.items() if s == side) for side in ("train", "validation"))
+    clips = TrainingClips(source, trained, seed, settings.augment, label_noise=settings.label_noise)
     scale = objective.fit(np.array(clips.labels, dtype=float))
-    validation = (
-        fixed_batches(TrainingClips(source, validated, config.seed, None), settings.batch) if validated else None
-    )
-    with seeded(config.seed):
-        return fit(
-            config.backbone.build(objective.outputs),
+    _require_a_scale(config, clips)
+    sampler, notes = _sampler(config, clips)
+    batches = training_batches(clips, settings.batch, seed, sampler=sampler, share=(rank, devices))
+    validation = fixed_batches(TrainingClips(source, validated, seed, None), settings.batch) if validated else None
+    with seeded(seed):
+        network = initial_network(config, start)
+        result = fit(
+            network,
             objective,
             scale,
             settings,
-            (training_batches(clips, settings.batch, config.seed), validation),
-            seed=config.seed,
+            (batches, validation),
+            seed=seed,
             scratch=scratch,
-            device=chosen,
+            device=device,
             progress=progress,
             callbacks=callbacks,
+            stages=config.backbone.stages(network) if settings.unfreeze_every is not None else None,
+            devices=devices,
         )
+    return replace(result, notes=(*notes, *result.notes))
+
+
+def _require_a_scale(config: RunConfig, clips: TrainingClips) -> None:
+    """Refuse noise on labels between which there is nothing, e.g. classes."""
+    if not config.training.label_noise:
+        return
+    between = min(clips.labels) + 0.382 * (max(clips.labels) - min(clips.labels))
+    reason = config.objective.check_label(between)
+    if reason is not None:
+        raise ConfigError(
+            f"The labels of the objective '{config.objective.use}' take no noise: {reason}.",
+            where="training.label_noise",
+            hint="Set it to 0.",
+        )
+
+
+def _sampler(config: RunConfig, clips: TrainingClips) -> tuple[EpochSampler, tuple[str, ...]]:
+    """Return which clips an epoch holds, and notes on the bands that it cannot hold."""
+    if config.training.balance == "none":
+        return EpochSampler(len(clips), config.seed), ()
+    bands, without = clip_bands(clips.clip_labels, config.objective)
+    notes = [
+        f"Balanced training lacks the severity band '{name}': no training clip has such a label." for name in without
+    ]
+    for note in notes:
+        log.warning("%s", note)
+    return BandSampler(bands, config.seed), tuple(notes)
+
+
+def training_identity(settings: TrainingSettings, start: Path | None = None) -> dict[str, Any]:
+    """Return what decides a training besides clips, network and seed, for its key in the store.
+
+    The content of ``start`` stands for its path; the logger changes nothing.
+    """
+    fields = dump(settings)
+    for name in ("logger", "start_from"):
+        del fields[name]
+    return {**fields, "start": None if start is None else start_digest(start)}
+
+
+def weights_before(config: RunConfig, start: Path | None = None) -> dict[str, str]:
+    """Return the SHA-256 of the weights that a training begins with, by name, as ``run.json`` has them."""
+    if start is None:
+        return weights_used("backbone", config.backbone)
+    return {"network.start": start_digest(start)}

@@ -65,7 +65,8 @@ class Keeper(Checkpoint):
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Seed what torch draws in this step, and note its learning rate; later the schedule has moved on."""
         # By step, as Lightning does not announce the first epoch after a resumption.
-        torch.manual_seed(self._seed * 1_000_003 + trainer.global_step)
+        # Devices draw different numbers.
+        torch.manual_seed(self._seed * 1_000_003 + trainer.global_step + (trainer.global_rank << 52))
         self._learning_rate = float(trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -84,8 +85,9 @@ class Keeper(Checkpoint):
             weights = pl_module.state_dict()
             self.best_weights = {name: value.detach().cpu().clone() for name, value in weights.items()}
         part = self.path.with_suffix(".part")
-        trainer.save_checkpoint(part)
-        part.replace(self.path)
+        trainer.save_checkpoint(part)  # all devices take part in it, one writes
+        if trainer.is_global_zero:
+            part.replace(self.path)
         self._stop_when_patience_is_over(trainer)
 
     def _stop_when_patience_is_over(self, trainer: Trainer) -> None:

@@ -8,9 +8,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -25,9 +26,11 @@ _log = logging.getLogger(__name__)
 
 WEIGHTS_FILE = "model.safetensors"
 ABOUT_FILE = "checkpoint.json"
+FOLD_FOLDER = "fold_"
 FORMAT = 1
 NOTICE = "For research use. The network's output and its explanation are not a diagnosis."
 _PARTS = ("detector", "cropper", "backbone", "objective")
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,34 @@ def load_checkpoint(path: Path, registry: Registry) -> Checkpoint:
     ConfigError, PluginError
         When a component is not installed.
     """
+    folder, about, state = read_checkpoint(path)
+    parts = _make_parts(about, folder, registry)
+    module = parts["backbone"].architecture(parts["objective"].outputs)
+    load_weights(module, state, where=str(folder / WEIGHTS_FILE))
+    return Checkpoint(
+        module=module.eval(),
+        scale=_section(LabelScale, "scale", about, folder),
+        windows=_section(WindowSettings, "windows", about["config"], folder),
+        pooling=_section(PoolingSettings, "pooling", about["config"], folder),
+        seed=int(about["seed"]),
+        about=about,
+        **parts,
+    )
+
+
+def read_checkpoint(path: Path) -> tuple[Path, dict[str, Any], dict[str, Tensor]]:
+    """Return the folder of a checkpoint, what its ``checkpoint.json`` says, and its weights, verified.
+
+    Parameters
+    ----------
+    path : Path
+        The folder, or either file in it.
+
+    Raises
+    ------
+    ModelError
+        When a file is missing, damaged or of another format.
+    """
     folder = path if path.is_dir() else path.parent
     about = _read_about(folder, path)
     weights = folder / WEIGHTS_FILE
@@ -148,18 +179,10 @@ def load_checkpoint(path: Path, registry: Registry) -> Checkpoint:
             where=str(folder),
             hint="The checkpoint is damaged or was changed; get it again.",
         )
-    parts = _make_parts(about, folder, registry)
-    module = parts["backbone"].architecture(parts["objective"].outputs)
-    load_weights(module, load_file(weights), where=str(weights))
-    return Checkpoint(
-        module=module.eval(),
-        scale=LabelScale.model_validate(about["scale"]),
-        windows=WindowSettings.model_validate(about["config"]["windows"]),
-        pooling=PoolingSettings.model_validate(about["config"]["pooling"]),
-        seed=int(about["seed"]),
-        about=about,
-        **parts,
-    )
+    try:
+        return folder, about, load_file(weights)
+    except SafetensorError as error:
+        raise ModelError(f"The weights cannot be read: {error}.", where=str(weights)) from error
 
 
 def load_weights(module: nn.Module, state: Mapping[str, Tensor], *, where: str) -> None:
@@ -191,6 +214,13 @@ def _read_about(folder: Path, path: Path) -> dict[str, Any]:
     try:
         about = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
+        folds = sorted(found.parent.name for found in folder.glob(f"{FOLD_FOLDER}*/{ABOUT_FILE}"))
+        if folds:
+            raise ModelError(
+                f"The folder holds the networks of {len(folds)} folds: {', '.join(folds)}.",
+                where=str(path),
+                hint=f"Choose one, e.g. {folder / folds[0]}; each was tested on other participants.",
+            ) from error
         raise ModelError(
             f"There is no checkpoint: {ABOUT_FILE} is missing.",
             where=str(path),
@@ -205,11 +235,29 @@ def _read_about(folder: Path, path: Path) -> dict[str, Any]:
             where=str(file),
             hint="It was made by another version of mien, or is no checkpoint of mien's.",
         )
-    missing = sorted({"sha256", "config", "scale", "seed"} - about.keys())
-    missing = missing or sorted({*_PARTS, "windows", "pooling"} - about["config"].keys())
-    if missing:
-        raise ModelError(f"The checkpoint lacks '{missing[0]}'.", where=str(file))
+    wrong = _wrong_entry(about)
+    if wrong:
+        raise ModelError(f"The checkpoint lacks '{wrong}', or holds another value than mien writes.", where=str(file))
     return dict(about)
+
+
+def _wrong_entry(about: Mapping[str, Any]) -> str | None:
+    """Return the first entry that is missing or of another type than `save_checkpoint` writes; None where all fit."""
+    wanted = {"sha256": str, "config": dict, "scale": dict, "seed": int}
+    wrong = [name for name, type_ in wanted.items() if not isinstance(about.get(name), type_)]
+    if wrong:
+        return wrong[0]
+    config = about["config"]
+    wrong = [name for name in (*_PARTS, "windows", "pooling") if not isinstance(config.get(name), dict)]
+    wrong = wrong or [f"{name}.use" for name in _PARTS if not isinstance(config[name].get("use"), str)]
+    return f"config.{wrong[0]}" if wrong else None
+
+
+def _section(model: type[_Model], name: str, entries: Mapping[str, Any], folder: Path) -> _Model:
+    try:
+        return model.model_validate(entries[name])
+    except ValidationError as error:
+        raise ModelError(f"The checkpoint's '{name}' cannot be used: {error}", where=str(folder)) from error
 
 
 def _make_parts(about: Mapping[str, Any], folder: Path, registry: Registry) -> dict[str, Any]:

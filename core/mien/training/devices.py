@@ -29,3 +29,14 @@ def resolve_device(name: str) -> DeviceName:
     if not available:
         raise ConfigError("torch finds no CUDA device.", hint="Use 'auto' or 'cpu'.", where="device")
     return "cuda"
+
+
+def require_devices(device: DeviceName, count: int) -> None:
+    """Raise `ConfigError` when there are fewer GPUs than ``count``; on a CPU processes share the cores."""
+    found = torch.cuda.device_count()
+    if device == "cuda" and found < count:
+        raise ConfigError(
+            f"{count} devices shall train, but torch finds {found} CUDA device{'' if found == 1 else 's'}.",
+            where="training.devices",
+            hint=f"Set it to {found}." if found else "Train on one device.",
+        )

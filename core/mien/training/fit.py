@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import pickle
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,12 +21,15 @@ from mien.errors import ModelError
 from mien.interfaces.objective import LabelScale, Objective
 from mien.training.callbacks import HISTORY_COLUMNS, Keeper, Steps
 from mien.training.devices import DeviceName
+from mien.training.logs import LiveBoard, StepLog
 from mien.training.module import TrainingModule
 from mien.training.quiet import interruptible, quiet_lightning
+from mien.training.thaw import Thawing, thaw_order
 
 prepare_torchvision()
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment  # noqa: E402
 from lightning.pytorch import Trainer  # noqa: E402  (it imports torchvision)
+from lightning.pytorch.strategies import DDPStrategy  # noqa: E402
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback
@@ -33,7 +37,8 @@ if TYPE_CHECKING:
     from mien.progress import Progress
 
 _log = logging.getLogger(__name__)
-_FILE = "last.ckpt"
+STATE_FILE = "last.ckpt"
+"""The state after the last whole epoch, in the scratch folder."""
 
 Batches = DataLoader[tuple[Tensor, Tensor]]
 
@@ -51,12 +56,18 @@ class TrainingResult:
         The table ``training``: epoch, step, train_loss, validation_loss, learning_rate; one row an epoch.
     best_epoch : int
         The epoch of the lowest validation loss; the last one without validation.
+    steps : DataFrame
+        epoch, step, loss, learning_rate; one row a step.
+    notes : tuple of str
+        What a reader of the results has to know: stages that stayed frozen, bands without clips.
     """
 
     module: nn.Module
     scale: LabelScale
     history: pd.DataFrame
     best_epoch: int
+    steps: pd.DataFrame
+    notes: tuple[str, ...] = ()
 
 
 def fit(
@@ -71,6 +82,8 @@ def fit(
     device: DeviceName,
     progress: Progress,
     callbacks: Iterable[Callback] = (),
+    stages: Mapping[str, nn.Module] | None = None,
+    devices: int = 1,
 ) -> TrainingResult:
     """Return the network, trained.
 
@@ -81,24 +94,34 @@ def fit(
     scratch : Path
         A lasting folder of this training's own: the state after each epoch lies there.
     callbacks : iterable of Callback
-        Further ones, e.g. a logger's.
+        Further ones.
+    stages : mapping of str to nn.Module, optional
+        The network's stages, from the input to the head, for ``unfreeze_every``.
+    devices : int
+        How many train together.  This process is one of them; `mien.training.distributed` starts them all.
 
     Raises
     ------
     ModelError
-        When the loss is not finite, or the network's output does not fit the objective.
+        When the loss is not finite, the network's output does not fit the objective, or it has no stages to thaw.
     """
     steps = settings.epochs * len(batches[0])
-    module = TrainingModule(network, objective, scale, settings, steps)
+    module = TrainingModule(network, objective, scale, settings, steps, shared=devices > 1)
     scratch.mkdir(parents=True, exist_ok=True)
-    keeper = Keeper(scratch / _FILE, seed, settings.patience if batches[1] is not None else None)
+    keeper = Keeper(scratch / STATE_FILE, seed, settings.patience if batches[1] is not None else None)
+    log = StepLog()
+    board = [LiveBoard(scratch / "tensorboard", log, keeper)] if settings.logger == "tensorboard" else []
+    every = settings.unfreeze_every
+    thawing = None if every is None else Thawing(thaw_order(network, stages or {}), every)
     with (
         progress.task("training", steps, "steps") as task,
         quiet_lightning(),
         interruptible(),
+        thawing.restored() if thawing else nullcontext(),
     ):
-        trainer = _trainer(settings, device, scratch, [Steps(task), *callbacks, keeper])
-        trainer.fit(module, *batches, ckpt_path=_resume_from(keeper.path), weights_only=True)
+        added: list[Callback] = [Steps(task), log, *board, *([thawing] if thawing else []), *callbacks]
+        trainer = _trainer(settings, device, devices, scratch, [*added, keeper])
+        trainer.fit(module, *batches, ckpt_path=resume_from(keeper.path), weights_only=True)
     if keeper.best_weights:
         module.load_state_dict(keeper.best_weights)
     return TrainingResult(
@@ -106,10 +129,23 @@ def fit(
         scale=scale,
         history=pd.DataFrame(keeper.history, columns=list(HISTORY_COLUMNS)),
         best_epoch=keeper.best_epoch,
+        steps=log.table(),
+        notes=_thawing_notes(thawing, len(keeper.history)),
     )
 
 
-def _trainer(settings: TrainingSettings, device: DeviceName, scratch: Path, callbacks: list[Callback]) -> Trainer:
+def _thawing_notes(thawing: Thawing | None, epochs: int) -> tuple[str, ...]:
+    frozen = thawing.frozen(epochs - 1) if thawing else []
+    if not frozen:
+        return ()
+    note = f"The training ended after {epochs} epochs, before these stages were thawed: {', '.join(frozen)}."
+    _log.warning("%s", note)
+    return (note,)
+
+
+def _trainer(
+    settings: TrainingSettings, device: DeviceName, devices: int, scratch: Path, callbacks: list[Callback]
+) -> Trainer:
     precision: Any = settings.precision
     if device == "cpu" and precision == "16-mixed":
         raise ModelError(
@@ -117,9 +153,17 @@ def _trainer(settings: TrainingSettings, device: DeviceName, scratch: Path, call
             where="training.precision",
             hint="Use 32-true, or bf16-mixed.",
         )
+    strategy: Any = "auto"
+    if devices > 1:
+        # A frozen stage gives no gradient to wait for.
+        strategy = DDPStrategy(
+            process_group_backend="nccl" if device == "cuda" else "gloo",
+            find_unused_parameters=settings.unfreeze_every is not None,
+        )
     return Trainer(
         accelerator="gpu" if device == "cuda" else "cpu",
-        devices=1,
+        devices=devices,
+        strategy=strategy,
         precision=precision,
         max_epochs=settings.epochs,
         gradient_clip_val=settings.gradient_clip,
@@ -131,11 +175,11 @@ def _trainer(settings: TrainingSettings, device: DeviceName, scratch: Path, call
         num_sanity_val_steps=0,
         log_every_n_steps=1,
         use_distributed_sampler=False,
-        plugins=[LightningEnvironment()],  # one process, also where a cluster's variables promise more
+        plugins=[LightningEnvironment()],  # no other processes, also where a cluster's variables promise some
     )
 
 
-def _resume_from(path: Path) -> Path | None:
+def resume_from(path: Path) -> Path | None:
     """Return the state to go on from; None when there is none that can be read."""
     if not path.is_file():
         return None

@@ -5,7 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
-from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler, OneCycleLR
+from torch.optim.lr_scheduler import (
+    ConstantLR,
+    CosineAnnealingLR,
+    CosineAnnealingWarmRestarts,
+    LRScheduler,
+    OneCycleLR,
+)
 
 from mien.compat import prepare_torchvision
 from mien.config.settings import TrainingSettings
@@ -29,10 +35,18 @@ class TrainingModule(LightningModule):
     settings : TrainingSettings
     steps : int
         Optimizer steps of the whole training; the schedule spans them.
+    shared : bool
+        Whether other devices train on the other parts of each batch.
     """
 
     def __init__(
-        self, network: nn.Module, objective: Objective, scale: LabelScale, settings: TrainingSettings, steps: int
+        self,
+        network: nn.Module,
+        objective: Objective,
+        scale: LabelScale,
+        settings: TrainingSettings,
+        steps: int,
+        shared: bool = False,
     ) -> None:
         super().__init__()
         self.network = network
@@ -40,6 +54,7 @@ class TrainingModule(LightningModule):
         self._scale = scale
         self._settings = settings
         self._steps = steps
+        self._shared = shared
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of a batch of clips and labels."""
@@ -50,7 +65,8 @@ class TrainingModule(LightningModule):
                 where="training",
                 hint="Lower 'training.learning_rate', or train with 'training.precision: 32-true'.",
             )
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch[0]))
+        # Devices hold equal parts of a batch, so that the mean over them is the mean over the batch.
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch[0]), sync_dist=self._shared)
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
@@ -88,9 +104,12 @@ def make_optimizer(parameters: list[nn.Parameter], settings: TrainingSettings) -
 
 
 def make_schedule(optimizer: Optimizer, settings: TrainingSettings, steps: int) -> LRScheduler:
-    """Return the schedule of the settings over ``steps`` optimizer steps."""
+    """Return the schedule of the settings over ``steps`` optimizer steps, the same number in each epoch."""
     if settings.schedule == "cosine":
         return CosineAnnealingLR(optimizer, T_max=steps)
+    if settings.schedule == "cosine_restarts":  # SGDR (Loshchilov & Hutter, ICLR 2017), by steps
+        first = settings.restart_epochs * max(1, steps // settings.epochs)
+        return CosineAnnealingWarmRestarts(optimizer, T_0=first, T_mult=settings.restart_factor)
     # torch's one-cycle divides by zero when the warm-up is a single step.
     if settings.schedule == "constant" or steps < 4:
         return ConstantLR(optimizer, factor=1.0, total_iters=0)
