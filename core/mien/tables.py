@@ -24,7 +24,7 @@ class Column:
     ----------
     name : str
     type : {"string", "integer", "number", "boolean"}
-        Stored as text, int64, float64 and bool; integers that may be absent as nullable Int64.
+        Stored as text, int64, float64 and bool; integers and booleans that may be absent as Int64 and boolean.
     description : str
     unit : str
         Empty for what has none.
@@ -56,11 +56,25 @@ _SPLITS = ("train", "validation", "test", "out_of_distribution", "none")
 METHOD = Column("method", "string", "The user's name of the attribution method, a key of explain.methods.")
 RECORDING = Column("recording", "string", "Id of the recording.")
 PARTICIPANT = Column("participant", "string", "The person; the unit of statistics.")
+SESSION = Column(
+    "session",
+    "string",
+    "The sitting that the label belongs to, told apart within a participant; the recording's id where the data set "
+    "names none.",
+)
 SPLIT = Column("split", "string", "The side of the split that the participant is on.", allowed=_SPLITS)
 WINDOW = Column("window", "integer", "Number of the window within its recording, from 0.")
 FRAME = Column("frame", "integer", "Number of the frame in the source video, from 0.")
 TIME = Column("time_s", "number", "Time of the frame from the start of the video.", "s")
+_FOLD = Column("fold", "integer", "Number of the fold whose network is meant, from 0; 0 without folds.")
 _LABEL = Column("label", "number", "The label, in its own unit; absent when it is not known.", nullable=True)
+LEVELS = ("window", "recording", "session", "participant")
+_SUBSET = Column(
+    "subset",
+    "string",
+    "Whose predictions: all; or unseen_persons, without recordings of people of whom the network has seen others.",
+    allowed=("all", "unseen_persons"),
+)
 REGION = Column(
     "region",
     "string",
@@ -89,8 +103,20 @@ _RECORDINGS = Table(
     (
         RECORDING,
         PARTICIPANT,
+        SESSION,
         Column("video", "string", "The video file."),
         SPLIT,
+        Column(
+            "fold",
+            "integer",
+            "Number of the fold that holds it out, from 0; absent for what no fold holds out.",
+            nullable=True,
+        ),
+        Column(
+            "unseen",
+            "boolean",
+            "Whether no recording of this participant trained or validated the network that judges it.",
+        ),
         _LABEL,
         Column("status", "string", "Whether the recording took part.", allowed=("used", "excluded")),
         Column("stage", "string", "The step that set it aside; absent when it was used.", nullable=True),
@@ -110,11 +136,13 @@ _RECORDINGS = Table(
 
 _PREDICTIONS = Table(
     "predictions",
-    "A window, and what the trained network says of it.",
+    "A window, and what the trained network says of it; under folds, the network that did not see the participant.",
     (
         RECORDING,
         PARTICIPANT,
+        SESSION,
         SPLIT,
+        _FOLD,
         WINDOW,
         Column("start_s", "number", "Time of the window's first frame.", "s"),
         Column("end_s", "number", "Time of the window's last frame.", "s"),
@@ -156,10 +184,16 @@ _CELLS = Table(
 
 _CONTROL = Table(
     "control_relevance",
-    "A region in one window, explained in one untrained network; summed over the frames with a face.",
+    "A region in one window, explained in one network of the controls; summed over the frames with a face.",
     (
         METHOD,
-        Column("network", "integer", "Number of the untrained network, from 0."),
+        Column(
+            "kind",
+            "string",
+            "What the network is: untrained; or permuted: trained with labels permuted among participants.",
+            allowed=("untrained", "permuted"),
+        ),
+        Column("network", "integer", "Number of the network within its kind, from 0."),
         RECORDING,
         PARTICIPANT,
         SPLIT,
@@ -215,8 +249,10 @@ _ACTION_UNITS = Table(
 
 _TRAINING = Table(
     "training",
-    "An epoch of training.",
+    "An epoch of the training of one network.",
     (
+        Column("network", "string", "trained; or permuted and a number: a control trained with permuted labels."),
+        _FOLD,
         Column("epoch", "integer", "Number of the epoch, from 0."),
         Column("step", "integer", "Optimiser steps made by its end."),
         Column("train_loss", "number", "Mean loss over the training clips."),
@@ -230,12 +266,119 @@ _METRICS = Table(
     "A metric of the predictions.",
     (
         SPLIT,
-        Column("level", "string", "What is averaged first.", allowed=("window", "recording", "participant")),
+        _SUBSET,
+        Column("level", "string", "What is averaged first.", allowed=LEVELS),
         Column("metric", "string", "Name of the metric, e.g. pearson."),
         Column("value", "number", "Its value; absent where it is undefined.", nullable=True),
         Column("low", "number", "Lower end of the 95 % interval (bootstrap over participants).", nullable=True),
         Column("high", "number", "Upper end of the 95 % interval.", nullable=True),
-        Column("n", "integer", "Number of windows, recordings or participants."),
+        Column("n", "integer", "Number of windows, recordings, sessions or participants."),
+    ),
+)
+
+_EVALUATION = Table(
+    "evaluation",
+    "A figure of held-out predictions, tested over participants.",
+    (
+        SPLIT,
+        _SUBSET,
+        Column("level", "string", "The unit whose prediction is held against its label.", allowed=LEVELS[1:]),
+        Column(
+            "test",
+            "string",
+            "permuted_labels: labels permuted among participants (within folds); sign_flip: signs of the differences "
+            "of participants flipped; bootstrap: an interval alone.",
+            allowed=("permuted_labels", "sign_flip", "bootstrap"),
+        ),
+        Column(
+            "statistic",
+            "string",
+            "pearson, spearman; mae, rmse and those of the training mean; rmse_skill (1 - RMSE / RMSE of the training "
+            "mean); absolute_error_reduction, squared_error_reduction (error of the training mean less that of the "
+            "network).",
+        ),
+        Column("value", "number", "Its value; absent where it is undefined.", nullable=True),
+        Column("low", "number", "Lower end of the 95 % interval (bootstrap over participants).", nullable=True),
+        Column("high", "number", "Upper end of the 95 % interval.", nullable=True),
+        Column("p", "number", "Two-sided p-value; absent without a test.", nullable=True),
+        Column("n", "integer", "Participants."),
+        Column("note", "string", "How it is meant, or why it is undefined; may be empty."),
+    ),
+)
+
+_CONFUSION = Table(
+    "confusion",
+    "A pair of severity bands.",
+    (
+        SPLIT,
+        Column("level", "string", "Whose mean prediction is put into a band.", allowed=LEVELS[1:]),
+        Column("true_band", "string", "The band of the label."),
+        Column("predicted_band", "string", "The band of the prediction."),
+        Column("count", "integer", "Units of the level in both; 0 for a band without members."),
+    ),
+)
+
+_REFERENCE = (
+    Column("source_low", "number", "Lower end of its 95 % interval there.", nullable=True),
+    Column("source_high", "number", "Upper end of its 95 % interval there.", nullable=True),
+    Column("source_n", "integer", "Units or participants there.", nullable=True),
+)
+
+_VALIDATION = Table(
+    "validation",
+    "A figure of another labelled data set (`mien validate`), beside the same of the network's own run.",
+    (
+        Column(
+            "topic",
+            "string",
+            "What it is about: held-out metrics; calibration (labels regressed on predictions); labels and face size.",
+            allowed=("metric", "calibration", "labels", "inter_ocular_distance", "face_height"),
+        ),
+        Column(
+            "quantity",
+            "string",
+            "A metric; slope or offset; mean or sd over participants; shift (difference of the means in standard "
+            "deviations of the source); ks_distance (largest difference of the two distributions, 0 to 1, by their "
+            "quantiles).",
+        ),
+        Column("unit", "string", "label, pixels, frame heights, sd, or empty."),
+        Column("source_value", "number", "Its value in the network's own run; absent when unknown.", nullable=True),
+        *_REFERENCE,
+        Column("value", "number", "Its value here; absent where it is undefined.", nullable=True),
+        Column("low", "number", "Lower end of the 95 % interval (bootstrap over participants).", nullable=True),
+        Column("high", "number", "Upper end of the 95 % interval.", nullable=True),
+        Column("n", "integer", "Units (for metrics and calibration) or participants here."),
+        Column("note", "string", "How it is meant, or why it is undefined; may be empty."),
+    ),
+)
+
+VERDICTS = ("replicated", "not_replicated", "undecided")
+
+_REPLICATION = Table(
+    "replication",
+    "A hypothesis of the network's own run, measured on another data set (`mien validate`).",
+    (
+        METHOD,
+        Column("measure", "string", "The measure, as in the table statistics."),
+        Column("region", "string", "The region; empty for none."),
+        Column("au", "string", "The Action Unit; empty for none."),
+        Column("source", "string", "The user's name of the source of Action Units; empty for none."),
+        Column("adjusted", "boolean", "Whether the effect is adjusted for the prediction."),
+        Column("source_effect", "number", "The effect in the network's own run."),
+        *_REFERENCE,
+        Column("effect", "number", "The effect here; absent where it is undefined or not measured.", nullable=True),
+        Column("low", "number", "Lower end of the 95 % interval here.", nullable=True),
+        Column("high", "number", "Upper end of the 95 % interval here.", nullable=True),
+        Column("p", "number", "Two-sided p-value here.", nullable=True),
+        Column("n", "integer", "Participants here."),
+        Column(
+            "verdict",
+            "string",
+            "replicated: the interval here lies wholly on the source effect's side of 0; not_replicated: it lies "
+            "wholly below half of the source's effect, taken on its side; undecided: everything else.",
+            allowed=VERDICTS,
+        ),
+        Column("reason", "string", "Why, in words."),
     ),
 )
 
@@ -251,8 +394,90 @@ TABLES: dict[str, Table] = {
         _ACTION_UNITS,
         _TRAINING,
         _METRICS,
+        _EVALUATION,
+        _CONFUSION,
+        _VALIDATION,
+        _REPLICATION,
     )
 }
+
+
+FAMILIES = ("confirmatory", "regions", "action_units", "descriptive")
+
+_EFFECT_KEYS = (
+    METHOD,
+    Column(
+        "measure",
+        "string",
+        "What is held against severity, one value a participant. share: log-ratio of the region's share of absolute "
+        "relevance, ln(share / (1 - share)). signed_share: signed relevance over the total's. signed: raw signed "
+        "relevance of a window. au_correlation: mean Fisher z of the correlation over time of the region's signed "
+        "relevance with the Action Unit.",
+        allowed=("share", "signed_share", "signed", "au_correlation"),
+    ),
+    Column("region", "string", "The region."),
+    Column("au", "string", "The Action Unit, e.g. AU12; empty for none."),
+    Column("source", "string", "The user's name of the source of Action Units; empty for none."),
+    Column("adjusted", "boolean", "Whether the effect is adjusted for the participant's mean prediction."),
+)
+
+STATISTICS = Table(
+    "statistics",
+    "The effect of true severity on one measure of relevance, over held-out participants that the network never saw.",
+    (
+        *_EFFECT_KEYS,
+        Column(
+            "family",
+            "string",
+            "The family of its q-value. confirmatory: named in the configuration; regions and action_units: all "
+            "others; descriptive: not tested. Adjusted effects are a family of their own under each name.",
+            allowed=FAMILIES,
+        ),
+        Column(
+            "effect",
+            "number",
+            "Spearman's correlation with the participant's mean label (within folds where there are), -1 to 1; partial "
+            "where adjusted; absent where it is undefined.",
+            nullable=True,
+        ),
+        Column("low", "number", "Lower end of the 95 % interval (bootstrap over participants).", nullable=True),
+        Column("high", "number", "Upper end of the 95 % interval.", nullable=True),
+        Column("p", "number", "Two-sided, by permutation; absent where it is not tested.", nullable=True),
+        Column("q", "number", "Benjamini-Hochberg q-value within its family.", nullable=True),
+        Column("n", "integer", "Participants that the effect is of."),
+        Column("undefined", "integer", "Participants with a label and explained whose measure is undefined."),
+        Column("controls_untrained", "integer", "Untrained networks of which the same effect is defined."),
+        Column("control_untrained_max", "number", "Largest |effect| among them; absent without any.", nullable=True),
+        Column("controls_permuted", "integer", "Networks trained with permuted labels whose effect is defined."),
+        Column("control_permuted_max", "number", "Largest |effect| among them; absent without any.", nullable=True),
+        Column(
+            "exceeds",
+            "boolean",
+            "Whether |effect| is larger than that of every control; absent without controls of both kinds.",
+            nullable=True,
+        ),
+    ),
+)
+"""Made by the analyzer `statistics`; not one of the run's own tables."""
+
+HYPOTHESES = Table(
+    "hypotheses",
+    "An effect of `statistics` that is worth testing on other data.",
+    (
+        Column("id", "string", "H1, H2, ..., by q."),
+        Column("statement", "string", "The hypothesis in a sentence."),
+        Column("evidence", "string", "The numbers behind it."),
+        Column("n", "integer", "Participants."),
+        Column("caveat", "string", "What it does not say."),
+        *_EFFECT_KEYS,
+        Column("effect", "number", "As in the table statistics."),
+        Column("low", "number", "Lower end of the 95 % interval.", nullable=True),
+        Column("high", "number", "Upper end of the 95 % interval.", nullable=True),
+        Column("p", "number", "Two-sided, by permutation."),
+        Column("q", "number", "Within its family."),
+    ),
+)
+"""Made by the analyzer `statistics`; not one of the run's own tables."""
 
 
 def table(name: str) -> Table:
@@ -329,7 +554,7 @@ def _typed(values: pd.Series[Any], absent: pd.Series[bool], column: Column) -> p
     if column.type == "integer":
         return values.astype("float64").astype("Int64") if column.nullable else _integers(values)
     if column.type == "boolean":
-        return _booleans(values)
+        return values.astype("boolean") if column.nullable else _booleans(values)
     return _texts(values, absent)
 
 

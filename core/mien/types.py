@@ -379,7 +379,8 @@ class ActionUnitTrace:
     times : ndarray, shape (T,)
         Seconds.
     intensity : ndarray, shape (T, len(names))
-        0 to 5; NaN where the face was not seen.
+        0 to 5; NaN where the face was not seen, and throughout for an Action Unit of which the source tells the
+        presence alone.
     presence : ndarray, shape (T, len(names)), or None
         0 or 1; NaN where unknown; None when the source does not tell.
     """

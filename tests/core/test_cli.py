@@ -412,6 +412,9 @@ class TestHeadlines:
         assert lines["flagged"].startswith("2 explanations")
         assert set(lines) == {"data", "set aside", "pearson", "ig", "lrp", "flagged"}
 
+    def test_over_folds_no_correlation_is_a_headline(self) -> None:
+        assert "pearson" not in dict(headlines({**SUMMARY, "folds": 3}))
+
     def test_nothing_is_said_of_what_there_is_not(self) -> None:
         bare = {**SUMMARY, "set_aside": 0, "flagged_explanations": 0, "metrics": [], "regions": []}
         assert list(dict(headlines(bare))) == ["data"]

@@ -274,3 +274,35 @@ class TestFit:
         assert caught.value.where == f"{file}, line 2, dataset.file"
         assert "does not exist" in caught.value.message
         assert caught.value.hint == "Did you mean 'study.csv'?"
+
+    @pytest.mark.parametrize(
+        ("named", "key", "message", "hint"),
+        [
+            ({"region": "mout"}, "region", "names the region 'mout'", "Did you mean 'mouth'?"),
+            ({"region": "total"}, "region", "names the region 'total'", "Known: background, "),
+            ({"region": "mouth", "method": "igg"}, "method", "names the method 'igg'", "Did you mean 'ig'?"),
+            ({"region": "mouth", "au": "AU12", "source": "of"}, "source", "names the source 'of'", "action_units"),
+        ],
+    )
+    def test_an_analyzer_names_what_is_not_there(
+        self, file: Path, named: dict[str, str], key: str, message: str, hint: str
+    ) -> None:
+        document = yaml.safe_load(VALID)
+        document["action_units"] = {}
+        document["analyzers"] = {"st": {"use": "statistics", "confirmatory": [{"region": "nose"}, named]}}
+        file.write_text(yaml.safe_dump(document))
+        (problem,) = misfits(load_config(file), load_registry())
+        assert problem.key == f"analyzers.st.confirmatory.1.{key}"
+        assert message in problem.message
+        assert hint in str(problem)
+
+    def test_fractions_that_leave_nobody_to_train_on(self, file: Path) -> None:
+        document = yaml.safe_load(VALID)
+        document["split"] = {"test": 0.5, "validation": 0.5}
+        file.write_text(yaml.safe_dump(document))
+        (problem,) = misfits(load_config(file), load_registry())
+        assert problem.key == "split"
+        assert "leave no participant to train on" in problem.message
+        document["split"] |= {"scheme": "k_fold"}
+        file.write_text(yaml.safe_dump(document))
+        assert misfits(load_config(file), load_registry()) == []

@@ -8,8 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mien.evaluation import at_levels
+from mien.evaluation.metrics import METRIC_COLUMNS
+from mien.evaluation.metrics import metrics_table as table_of_metrics
 from mien.interfaces import LabelScale, Objective
-from mien.training.metrics import METRIC_COLUMNS, at_levels, interval, metrics_table, resampled_rows
+from mien.statistics import interval, resampled_rows
 
 
 class _Bias(Objective):
@@ -51,6 +54,8 @@ def _predictions(people: int, recordings: int, windows: int, seed: int, split: s
                     {
                         "recording": f"{p}-{r}",
                         "participant": f"{p}",
+                        "session": f"{p}-{r}",
+                        "fold": 0,
                         "split": split,
                         "window": w,
                         "label": float(r + p),
@@ -60,19 +65,61 @@ def _predictions(people: int, recordings: int, windows: int, seed: int, split: s
     return pd.DataFrame(rows)
 
 
+def metrics_table(predictions: pd.DataFrame, objective: Objective, seed: int, **options) -> pd.DataFrame:
+    unseen = dict.fromkeys(predictions["recording"], True)
+    return table_of_metrics(predictions, unseen, objective, seed, **options)
+
+
 def test_levels_by_hand() -> None:
     table = pd.DataFrame(
         {
             "participant": ["a", "a", "a", "b"],
             "recording": ["a1", "a1", "a2", "b1"],
+            "session": ["a1", "a1", "a2", "b1"],
+            "fold": 0,
             "label": [1.0, 1.0, 4.0, 9.0],
             "prediction": [0.0, 2.0, 6.0, 8.0],
         }
     )
     levels = at_levels(table)
+    assert list(levels) == ["window", "recording", "participant"]
     assert levels["recording"]["prediction"].tolist() == [1, 6, 8]
     assert levels["participant"]["prediction"].tolist() == [3.5, 8]
     assert levels["participant"]["label"].tolist() == [2.5, 9]
+
+
+def test_sessions_are_a_level_of_their_own() -> None:
+    # Two tasks a session; participant b has one session only, a has two, of which one has a single task.
+    table = pd.DataFrame(
+        {
+            "participant": ["a", "a", "a", "b", "b"],
+            "recording": ["a1x", "a1y", "a2x", "b1x", "b1y"],
+            "session": ["1", "1", "2", "1", "1"],
+            "fold": 0,
+            "label": [4.0, 4.0, 10.0, 9.0, 9.0],
+            "prediction": [0.0, 2.0, 6.0, 8.0, 8.0],
+        }
+    )
+    levels = at_levels(table)
+    assert list(levels) == ["window", "recording", "session", "participant"]
+    assert levels["session"]["prediction"].tolist() == [1, 6, 8]
+    assert levels["participant"]["prediction"].tolist() == [3.5, 8]  # not the mean over recordings, 8 / 3
+    assert levels["participant"]["label"].tolist() == [7, 9]
+
+
+def test_persons_who_are_shared_have_a_figure_beside() -> None:
+    predictions = _predictions(6, 1, 2, 0)
+    unseen = {name: not name.startswith(("0", "1")) for name in predictions["recording"]}
+    table = table_of_metrics(predictions, unseen, _Bias(), seed=0, resamples=20)
+    people = table[(table["level"] == "participant") & (table["metric"] == "bias")].set_index("subset")
+    assert people["n"].to_dict() == {"all": 6, "unseen_persons": 4}
+    fresh = predictions[~predictions["participant"].isin(["0", "1"])]
+    assert people.loc["unseen_persons", "value"] == pytest.approx((fresh["prediction"] - fresh["label"]).mean())
+    nobody = table_of_metrics(predictions, dict.fromkeys(unseen, False), _Bias(), seed=0, resamples=20)
+    gap = nobody[nobody["subset"] == "unseen_persons"]
+    assert len(gap) == len(nobody) / 2
+    assert (gap["n"] == 0).all()
+    assert gap["value"].isna().all()
 
 
 def test_table_has_a_row_for_each_split_level_and_metric() -> None:

@@ -25,7 +25,7 @@ from mien.types import Exclusion, Recording
 
 @pytest.fixture
 def publication(tmp_path):
-    record = begin_record("run", {"file": "/home/anna/a.csv"}, {}, seed=1, device="cpu", workers=1)
+    record = begin_record("run", {"file": "/home/anna/a.csv"}, {}, citations={}, seed=1, device="cpu", workers=1)
     config = SimpleNamespace(report=SimpleNamespace(faces="full"), pooling=None)
     context = RunContext(Store(tmp_path / "store"), None)
     return publish.Publication(config, tmp_path / "out", record, context, None, {}, tmp_path)
@@ -140,6 +140,6 @@ def test_a_scheme_is_known_by_what_it_says():
 
 
 def test_a_record_begins_unfinished():
-    record = begin_record("run", {}, {}, seed=0, device="cpu", workers=1)
+    record = begin_record("run", {}, {}, citations={}, seed=0, device="cpu", workers=1)
     assert record.finished is None
     assert record.started <= datetime.now(UTC)

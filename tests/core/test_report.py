@@ -269,6 +269,18 @@ def test_a_correlation_that_is_not_defined_is_said_so():
     assert "is not defined" in words.headlines({"metrics": [metric]})[0]
 
 
+def test_over_folds_the_error_is_the_headline_and_not_a_biased_correlation():
+    figures = {"split": "test", "level": "participant", "n": 6}
+    metrics = [
+        figures | {"metric": "pearson", "value": -0.12, "low": -0.97, "high": 0.99},
+        figures | {"metric": "mae", "value": 12.0, "low": 9.0, "high": 15.0},
+    ]
+    (said,) = words.headlines({"metrics": metrics, "folds": 3, "held_out": 6})[:1]
+    assert "On 6 held-out participants in 3 folds, the mean absolute error is 12" in said
+    assert "skill over the training mean" in said
+    assert "correlat" not in said
+
+
 # Privacy
 
 
@@ -411,3 +423,86 @@ def test_regions_and_counts_read_as_sentences():
     assert words.with_article("elsewhere_face") == "the rest of the face"
     config = {"dataset": {"use": "manifest"}, "training": {"epochs": 1}}
     assert any("at most 1 epoch (" in sentence for sentence in words.asked(config))
+
+
+def trained_in_folds(folds, permuted=0):
+    """A table of training: the loss of fold f in epoch e is 10 f + e, that of permuted network p adds 100 (p + 1)."""
+    names = ["trained", *(f"permuted {number}" for number in range(permuted))]
+    rows = [
+        {
+            "network": name,
+            "fold": fold,
+            "epoch": epoch,
+            "train_loss": 100.0 * place + 10 * fold + epoch,
+            "validation_loss": math.nan,
+        }
+        for place, name in enumerate(names)
+        for fold in range(folds)
+        for epoch in range(3)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_training_curves_are_of_one_network_each_and_of_no_control():
+    from mien.report.facts import control_training_chart, training_chart
+
+    (alone,) = training_chart(trained_in_folds(1, permuted=2)).series
+    assert (alone.name, list(alone.y)) == ("training", [0.0, 1.0, 2.0])
+    two = training_chart(trained_in_folds(2, permuted=2)).series
+    assert {line.name: list(line.y) for line in two} == {
+        "training, fold 0": [0.0, 1.0, 2.0],
+        "training, fold 1": [10.0, 11.0, 12.0],
+    }
+    (many,) = training_chart(trained_in_folds(11)).series  # too many lines to tell apart
+    assert (list(many.y), list(many.low), list(many.high)) == ([50, 51, 52], [0, 1, 2], [100, 101, 102])
+    controls = control_training_chart(trained_in_folds(2, permuted=2)).series
+    assert {line.name: list(line.y) for line in controls} == {
+        "training, permuted 0": [105.0, 106.0, 107.0],
+        "training, permuted 1": [205.0, 206.0, 207.0],
+    }
+    assert control_training_chart(trained_in_folds(2)) is None
+
+
+def test_folds_and_shared_persons_are_told():
+    config = {"split": {"scheme": "leave_one_out"}}
+    (said,) = words.division({"folds": 12, "shared_persons": 0}, config)
+    assert "in one of 12 folds" in said
+    (said,) = words.division({"folds": 1, "shared_persons": 2}, {"split": {"scheme": "holdout"}})
+    assert "2 participants have" in said
+    assert words.division({"folds": 1}, {}) == []
+    summary = {"held_out": 12, "level": "session", "folds": 3}
+    assert words.held_out_people(summary, 20) == "20 sessions of 12 held-out participants in 3 folds"
+
+
+@pytest.mark.parametrize(
+    ("untrained", "permuted", "said"),
+    [
+        (None, None, "there is no untrained network"),
+        (1.0, None, "2.0 times the highest of the untrained networks"),
+        (1.0, 0.5, "2.0 times the highest of the untrained networks and networks trained with permuted labels"),
+        (1.0, 4.0, "but a network trained with permuted labels reaches 4.0 there"),
+        (2.0, 1.0, "but an untrained network reaches 2.0 there"),
+    ],
+)
+def test_a_region_is_held_against_the_highest_of_all_controls(untrained, permuted, said):
+    finding = {"method": "ig", "region": "mouth", "density": 2.0, "low": 1.0, "high": 3.0}
+    finding |= {"untrained_highest": untrained, "permuted_highest": permuted}
+    assert said in words._region_sentence(finding)
+
+
+def test_sessions_get_pseudonyms_within_their_participant():
+    table = pd.DataFrame(
+        {
+            "recording": ["anna_1", "anna_2", "berta_1", "berta_2"],
+            "participant": ["anna", "anna", "berta", "berta"],
+            "session": ["anna-may", "anna-may", "first", "berta_2"],
+        }
+    )
+    names = Pseudonyms.of(table, 0)
+    found = names.apply(table)
+    assert found.groupby("session").size().sort_values().tolist() == [1, 1, 2]
+    assert not found["session"].str.contains("anna|berta|first").any()
+    alone = found[found["session"].str.match(r"P\d+-\d+$")]
+    assert (alone["session"] == alone["recording"]).all()
+    assert len(alone) == 1
+    assert "anna" not in names.text("Session 'anna-may' of participant anna was short.")

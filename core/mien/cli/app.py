@@ -10,7 +10,18 @@ import typer
 from typer.core import TyperGroup
 
 from mien import __version__
-from mien.cli import cache_commands, config_commands, doctor_command, plugin_commands, run_commands
+from mien.cli import (
+    cache_commands,
+    compare_command,
+    config_commands,
+    detector_commands,
+    doctor_command,
+    plugin_commands,
+    report_commands,
+    run_commands,
+    validate_command,
+    weight_commands,
+)
 from mien.cli.console import print_error
 from mien.errors import MienError
 
@@ -76,7 +87,12 @@ def _root(
 app.command("run")(run_commands.run)
 app.command("demo")(run_commands.demo)
 app.command("explain")(run_commands.explain)
+app.command("validate")(validate_command.validate)
+app.command("compare")(compare_command.compare)
+app.command("report")(report_commands.report)
 app.add_typer(plugin_commands.app, name="plugins")
 app.add_typer(config_commands.app, name="config")
 app.add_typer(cache_commands.app, name="cache")
+app.add_typer(weight_commands.app, name="weights")
+app.add_typer(detector_commands.app, name="detectors")
 app.command("doctor")(doctor_command.doctor)

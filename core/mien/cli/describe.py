@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import asdict
 from typing import Any
 
 from mien.registry import Entry, Registry
@@ -45,13 +46,23 @@ def describe(entry: Entry, registry: Registry) -> dict[str, Any]:
             "points": scheme.points,
             "regions": {name: len(points) for name, points in scheme.regions.items()},
         }
-        return {**described, "facts": facts, "fields": []}
-    facts = {name: getattr(loaded, name) for name in _FACTS if getattr(loaded, name, "") not in ("", ())}
+        return {**described, "facts": facts, "fields": [], "unavailable": []}
+    facts = {name: value for name in _FACTS if (value := _fact(loaded, name)) not in ("", ())}
+    weights = [file.name for file in loaded.known_weights()]
+    if weights:
+        facts["weights"] = weights
     listed = fields(loaded.model_json_schema())
     for field in listed:  # a schema leaves out defaults that a function makes
         if not field["required"]:
             field["default"] = loaded.model_fields[field["name"]].get_default(call_default_factory=True)
-    return {**described, "facts": facts, "fields": listed}
+    unavailable = [asdict(choice) for choice in loaded.unavailable()]
+    return {**described, "facts": facts, "fields": listed, "unavailable": unavailable}
+
+
+def _fact(loaded: Any, name: str) -> Any:
+    """Return what a class says of itself; what depends on the fields, as it is with their defaults."""
+    value = getattr(loaded, name, "")
+    return getattr(loaded.model_construct(), name) if isinstance(value, property) else value
 
 
 def fields(schema: dict[str, Any]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
@@ -67,13 +68,16 @@ def _version(name: str) -> str | None:
 def plugin(entry: Entry, registry: Registry) -> Facts:
     """Return whether a component can be used, and why not; imports it."""
     reason, hint = "", ""
+    unavailable: list[Facts] = []
     if entry.missing():
         reason, hint = f"{', '.join(entry.missing())} is not installed", entry.install_hint()
     else:
         try:
-            registry.load(entry.kind, entry.id)
+            loaded = registry.load(entry.kind, entry.id)
             for name in entry.requires:
                 importlib.import_module(name)
+            if entry.kind != "landmarks":
+                unavailable = [asdict(choice) for choice in loaded.unavailable()]
         except MienError as error:
             reason, hint = error.message.rstrip("."), error.hint or ""
         except (ImportError, OSError, RuntimeError, AttributeError) as error:
@@ -85,6 +89,7 @@ def plugin(entry: Entry, registry: Registry) -> Facts:
         "usable": not reason,
         "reason": reason,
         "hint": hint,
+        "unavailable": unavailable,
     }
 
 

@@ -48,6 +48,9 @@ def _lines(facts: dict[str, Any]) -> Iterator[Text]:
     for plugin in facts["plugins"]:
         reason = "" if plugin["usable"] else f": {plugin['reason']}. {plugin['hint']}"
         yield _mark(plugin["usable"], f"{plugin['kind']} {plugin['id']}{reason}")
+        for choice in plugin["unavailable"]:
+            value = f"{plugin['kind']} {plugin['id']}, {choice['field']}: {choice['value']}"
+            yield _mark(False, f"{value}: {choice['reason']} {choice['hint']}")
     for problem in facts["problems"]:
         yield _mark(False, f"{problem['owner']}: {problem['message']}")
     yield Text("\nmachine", style="bold")

@@ -6,12 +6,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mien.report.words import count, densest, region_title
+from mien.report.words import (
+    count,
+    densest,
+    held_out_metrics,
+    held_out_people,
+    interval,
+    number,
+    region_title,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _METRICS = 5
+_BIASED_OVER_FOLDS = {"pearson", "spearman", "ccc"}  # whoever is held out pulls the mean of the others the other way
 
 
 def print_headline(console: Console, summary: Mapping[str, Any], out: Path) -> None:
@@ -37,6 +46,7 @@ def headlines(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             f"{count(summary['set_aside'], 'recording')}; the report and tables/recordings.parquet say why",
         )
     yield from _metrics(summary)
+    yield from _validation(summary)
     yield from _regions(summary["regions"])
     if summary["flagged_explanations"]:
         yield (
@@ -45,15 +55,28 @@ def headlines(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         )
 
 
+def _validation(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for one in summary.get("validation", []):
+        if one["topic"] == "calibration":
+            yield f"calibration {one['quantity']}", f"{number(one['value'])} ({interval(one['low'], one['high'])})"
+    before = [one for one in summary.get("validation", []) if one["source_value"] is not None]
+    if before:
+        yield "its own run", ", ".join(f"{one['quantity']} {number(one['source_value'])}" for one in before)
+    verdicts = summary.get("replication", {})
+    if verdicts:
+        said = ", ".join(f"{many} {verdict.replace('_', ' ')}" for verdict, many in verdicts.items())
+        yield "hypotheses", f"of {sum(verdicts.values())}: {said}"
+
+
 def _metrics(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    level, people = summary["level"], count(summary["held_out"], "held-out participant")
-    chosen = [m for m in summary["metrics"] if m["split"] == "test" and m["level"] == level and m["value"] is not None]
+    left_out = _BIASED_OVER_FOLDS if int(summary.get("folds", 1)) > 1 else ()
+    held_out = held_out_metrics(summary)
+    chosen = [one for name, one in held_out.items() if one["value"] is not None and name not in left_out]
     for metric in chosen[:_METRICS]:
-        interval = ""
+        ends = ""
         if metric["low"] is not None and metric["high"] is not None:
-            interval = f" [{metric['low']:.3g}, {metric['high']:.3g}]"
-        units = people if level == "participant" else f"{count(metric['n'], 'recording')} of {people}"
-        yield metric["metric"], f"{metric['value']:.3g}{interval} on {units}"
+            ends = f" [{metric['low']:.3g}, {metric['high']:.3g}]"
+        yield metric["metric"], f"{metric['value']:.3g}{ends} on {held_out_people(summary, metric['n'])}"
 
 
 def _regions(regions: list[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:

@@ -49,6 +49,14 @@ TimeLimit = Annotated[
     float | None,
     typer.Option(min=0.001, metavar="SECONDS", help="Set a recording aside whose preparation takes longer."),
 ]
+ClusterAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="ADDRESS",
+        help="A dask scheduler, whose workers prepare and explain in place of --workers.",
+    ),
+]
 Verbose = Annotated[int, typer.Option("--verbose", "-v", count=True, help="Say more; twice for everything.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary; errors only.")]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON.")]

@@ -93,6 +93,9 @@ def _print_component(console: Console, described: dict[str, Any]) -> None:
     needs = f"Requires {', '.join(described['requires'])}. " if described["requires"] else ""
     usable = "Usable." if described["usable"] else f"Not usable: {described['install']}"
     console.print(Text(needs + usable, style="green" if described["usable"] else "yellow"))
+    for choice in described["unavailable"]:
+        text = f"{choice['field']}: {choice['value']} cannot be used here. {choice['reason']} {choice['hint']}"
+        console.print(Text(text, style="yellow"))
     for name, value in described["facts"].items():
         console.print(Text.assemble((f"{name.replace('_', ' ')}: ", "bold"), _value(value)))
     if described["fields"]:
@@ -118,4 +121,4 @@ def _value(value: Any) -> str:
         return ", ".join(map(str, value)) or "none"
     if isinstance(value, dict):
         return ", ".join(f"{key} {item}" for key, item in value.items()) or "none"
-    return {None: "none", True: "true", False: "false"}.get(value, str(value)) if not value else str(value)
+    return {"None": "none", "True": "true", "False": "false"}.get(str(value), str(value))

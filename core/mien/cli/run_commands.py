@@ -14,6 +14,7 @@ import typer
 from mien.cli import logs
 from mien.cli.console import messages, output
 from mien.cli.options import (
+    ClusterAddress,
     Device,
     DeviceOption,
     Faces,
@@ -39,13 +40,14 @@ _DEMO = (
 
 
 @dataclass(frozen=True)
-class _Session:
+class Session:
     """What all commands that compute have in common."""
 
     workers: int
     store: Path | None
     device: Device
     time_limit: float | None
+    cluster: str | None
     verbose: int
     quiet: bool
 
@@ -63,6 +65,7 @@ class _Session:
             workers=self.workers,
             device=self.device.value,
             time_limit=self.time_limit,
+            cluster=self.cluster,
             progress=QuietProgress() if self.quiet else make_progress(console),
             registry=registry,
             **named,
@@ -80,6 +83,7 @@ def run(
     store: StoreFolder = None,
     device: DeviceOption = Device.auto,
     time_limit: TimeLimit = None,
+    cluster: ClusterAddress = None,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
@@ -87,7 +91,7 @@ def run(
 
     A stopped run goes on where it stopped; what has not changed is not computed again.
     """
-    session = _Session(workers, store, device, time_limit, verbose, quiet)
+    session = Session(workers, store, device, time_limit, cluster, verbose, quiet)
     _run(config, out, overrides or (), session)
 
 
@@ -98,13 +102,14 @@ def demo(
     store: StoreFolder = None,
     device: DeviceOption = Device.auto,
     time_limit: TimeLimit = None,
+    cluster: ClusterAddress = None,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
     """Run the bundled configuration: an animated face whose label is known to be one Action Unit."""
     from mien.registry import load_registry
 
-    session = _Session(workers, store, device, time_limit, verbose, quiet)
+    session = Session(workers, store, device, time_limit, cluster, verbose, quiet)
     with ExitStack() as stack:
         config = stack.enter_context(importlib.resources.as_file(_demo_file(load_registry())))
         _run(config, out, overrides or (), session)
@@ -118,7 +123,7 @@ def _demo_file(registry: Registry) -> Any:
     return file
 
 
-def _run(config: Path, out: Path, overrides: Sequence[str], session: _Session) -> None:
+def _run(config: Path, out: Path, overrides: Sequence[str], session: Session) -> None:
     from mien.config.check import require_fit
     from mien.config.loading import load_document, parse_config
     from mien.registry import load_registry
@@ -148,6 +153,7 @@ def explain(
     store: StoreFolder = None,
     device: DeviceOption = Device.auto,
     time_limit: TimeLimit = None,
+    cluster: ClusterAddress = None,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
@@ -162,7 +168,7 @@ def explain(
     from mien.steps.explain_config import explain_config
 
     config = explain_config(checkpoint, registry, methods=methods, faces=faces.value)
-    session = _Session(workers, store, device, time_limit, verbose, quiet)
+    session = Session(workers, store, device, time_limit, cluster, verbose, quiet)
     session.compute(pipeline.explain_videos, videos, checkpoint, out, config=config, registry=registry)
 
 

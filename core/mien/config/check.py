@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from mien.config.document import Document
 from mien.config.problems import ConfigProblem, as_error
-from mien.config.run_config import RunConfig
+from mien.config.run_config import LabelledConfig, RunConfig
 from mien.errors import ModelError, nearest
 from mien.interfaces.component import Component
+from mien.regions.names import POOLED_REGIONS
 from mien.registry import Registry
 
 
-def parts(config: RunConfig) -> Iterator[tuple[str, str, Component]]:
+def parts(config: LabelledConfig) -> Iterator[tuple[str, str, Component]]:
     """Yield every component of a configuration as (key, kind, component)."""
     yield "dataset", "dataset", config.dataset
     yield "detector", "detector", config.detector
@@ -29,12 +31,23 @@ def parts(config: RunConfig) -> Iterator[tuple[str, str, Component]]:
         yield f"analyzers.{name}", "analyzer", analyzer
 
 
-def misfits(config: RunConfig, registry: Registry) -> list[ConfigProblem]:
+def misfits(config: LabelledConfig, registry: Registry) -> list[ConfigProblem]:
     """Return what keeps a valid configuration from running on this machine; imports no heavy library."""
-    return [*_not_installed(config, registry), *_files(config), *_shapes(config, registry), *_methods(config)]
+    return [
+        *_not_installed(config, registry),
+        *_unavailable(config),
+        *_files(config),
+        *(_training(config) if isinstance(config, RunConfig) else ()),
+        *(_fractions(config) if isinstance(config, RunConfig) else ()),
+        *_shapes(config, registry),
+        *_methods(config),
+        *_extras(config),
+        *_mentions(config),
+        *(_explained_split(config) if isinstance(config, RunConfig) else ()),
+    ]
 
 
-def require_fit(config: RunConfig, registry: Registry, document: Document | Path) -> None:
+def require_fit(config: LabelledConfig, registry: Registry, document: Document | Path) -> None:
     """Raise `ConfigError` with all of `misfits`, if there are any."""
     problems = misfits(config, registry)
     if not problems:
@@ -45,7 +58,7 @@ def require_fit(config: RunConfig, registry: Registry, document: Document | Path
     raise as_error(problems, document)
 
 
-def _not_installed(config: RunConfig, registry: Registry) -> Iterator[ConfigProblem]:
+def _not_installed(config: LabelledConfig, registry: Registry) -> Iterator[ConfigProblem]:
     for key, kind, component in parts(config):
         if component.use not in registry.ids(kind):
             continue  # made in Python, not from the registry
@@ -56,13 +69,36 @@ def _not_installed(config: RunConfig, registry: Registry) -> Iterator[ConfigProb
             yield ConfigProblem(key, message, entry.install_hint())
 
 
-def _files(config: RunConfig) -> Iterator[ConfigProblem]:
+def _unavailable(config: LabelledConfig) -> Iterator[ConfigProblem]:
+    for key, _, component in parts(config):
+        for choice in component.unavailable():
+            if getattr(component, choice.field) == choice.value:
+                message = f"'{choice.value}' cannot be used here: {choice.reason}"
+                yield ConfigProblem(f"{key}.{choice.field}", message, choice.hint)
+
+
+def _files(config: LabelledConfig) -> Iterator[ConfigProblem]:
     for key, _, component in parts(config):
         for field, value in component:
             if isinstance(value, Path) and not value.exists():
-                near = nearest(value.name, _names(value.parent))
-                hint = near if near.startswith("Did") else ""
-                yield ConfigProblem(f"{key}.{field}", f"{value} does not exist.", hint)
+                yield ConfigProblem(f"{key}.{field}", f"{value} does not exist.", _near(value))
+
+
+def _training(config: RunConfig) -> Iterator[ConfigProblem]:
+    training, start = config.training, config.training.start_from
+    if training.logger == "tensorboard" and importlib.util.find_spec("tensorboard") is None:
+        message = "'tensorboard' needs the package tensorboard, which is not installed."
+        yield ConfigProblem("training.logger", message, "pip install 'mien[tensorboard]', or use 'csv'.")
+    if start is not None and not start.exists():
+        yield ConfigProblem("training.start_from", f"{start} does not exist.", _near(start))
+    if training.balance == "bands" and not config.objective.severity_bands:
+        message = f"The objective '{config.objective.use}' has no severity bands to balance."
+        yield ConfigProblem("training.balance", message, "Give the objective bands, or set it to none.")
+
+
+def _near(path: Path) -> str:
+    near = nearest(path.name, _names(path.parent))
+    return near if near.startswith("Did") else ""
 
 
 def _names(folder: Path) -> list[str]:
@@ -72,7 +108,7 @@ def _names(folder: Path) -> list[str]:
         return []
 
 
-def _shapes(config: RunConfig, registry: Registry) -> Iterator[ConfigProblem]:
+def _shapes(config: LabelledConfig, registry: Registry) -> Iterator[ConfigProblem]:
     spec, cropper = config.backbone.input_spec, config.cropper
     if config.detector.scheme not in registry.ids("landmarks"):
         message = f"The landmark scheme '{config.detector.scheme}' of '{config.detector.use}' is not registered."
@@ -87,10 +123,43 @@ def _shapes(config: RunConfig, registry: Registry) -> Iterator[ConfigProblem]:
         yield ConfigProblem("backbone", error.message, error.hint or "")
 
 
-def _methods(config: RunConfig) -> Iterator[ConfigProblem]:
+def _fractions(config: RunConfig) -> Iterator[ConfigProblem]:
+    test, validation = config.split.test, config.split.validation
+    if config.split.scheme == "holdout" and test + validation >= 1:
+        message = f"The fractions for test ({test:g}) and validation ({validation:g}) leave no participant to train on."
+        yield ConfigProblem("split", message, "Their sum must be less than 1.")
+
+
+def _explained_split(config: RunConfig) -> Iterator[ConfigProblem]:
+    if config.split.scheme != "holdout" and config.explain.split not in {"test", "all"}:
+        message = f"With {config.split.scheme} every recording is held out once, and explained by that fold's network."
+        yield ConfigProblem("explain.split", message, "Write test, or leave it out.")
+
+
+def _methods(config: LabelledConfig) -> Iterator[ConfigProblem]:
     lacks = config.backbone.lacks
     for name, method in config.explain.methods.items():
         for need in method.needs:
             if need in lacks:
                 message = f"'{method.use}' cannot explain '{config.backbone.use}': {lacks[need]}"
                 yield ConfigProblem(f"explain.methods.{name}", message, "Choose another method.")
+
+
+def _extras(config: LabelledConfig) -> Iterator[ConfigProblem]:
+    for name, source in config.action_units.items():
+        for need, hint in source.needs.items():
+            if need not in config.detector.extras:
+                message = (
+                    f"'{source.use}' needs {need}, which the detector '{config.detector.use}' does not give as set."
+                )
+                yield ConfigProblem(f"action_units.{name}", message, hint)
+
+
+def _mentions(config: LabelledConfig) -> Iterator[ConfigProblem]:
+    known = {"method": [*config.explain.methods], "source": [*config.action_units], "region": [*POOLED_REGIONS]}
+    places = {"method": "explain.methods", "source": "action_units", "region": "the face"}
+    for key, analyzer in config.analyzers.items():
+        for field, what, name in analyzer.mentions():
+            if name not in known[what]:
+                message = f"It names the {what} '{name}', which is not one of {places[what]}."
+                yield ConfigProblem(f"analyzers.{key}.{field}", message, nearest(name, known[what]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -55,10 +56,15 @@ class ExplainConfig(Section):
     report: ReportSettings = ReportSettings()
 
 
-class RunConfig(ExplainConfig):
-    """One run, from videos to a report."""
+class LabelledConfig(ExplainConfig):
+    """How a network is held against a labelled data set, and explained on it."""
 
     dataset: Annotated[Dataset, part("dataset")]
+
+
+class RunConfig(LabelledConfig):
+    """One run, from videos to a report."""
+
     split: SplitSettings = SplitSettings()
     training: TrainingSettings = TrainingSettings()
     out_of_distribution: OutOfDistribution = OutOfDistribution()
@@ -91,4 +97,4 @@ def dump(config: Any) -> Any:
         return {name: dump(value) for name, value in config.items()}
     if isinstance(config, tuple):
         return [dump(value) for value in config]
-    return config
+    return str(config) if isinstance(config, Path) else config

@@ -4,7 +4,7 @@ from mien.interfaces.action_units import ActionUnitSource
 from mien.interfaces.analyzer import Analysis, Analyzer, RunView
 from mien.interfaces.attribution import AttributionMethod, ExplainedModel
 from mien.interfaces.backbone import Backbone
-from mien.interfaces.component import Component, ConfigPath
+from mien.interfaces.component import Component, ConfigPath, Unavailable
 from mien.interfaces.cropper import Cropper
 from mien.interfaces.dataset import Dataset
 from mien.interfaces.detector import Detector, DetectorSession
@@ -26,4 +26,5 @@ __all__ = [
     "LabelScale",
     "Objective",
     "RunView",
+    "Unavailable",
 ]

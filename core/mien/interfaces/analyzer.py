@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from mien.interfaces.component import Component
 from mien.tables import Table
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from mien.report.charts import Chart
     from mien.types import ClipBatch, ClipKey, FaceTrack, FloatArray, LandmarkScheme
 
+Mention = Literal["method", "source", "region"]
+"""What a field of an analyzer may name of the rest of a configuration."""
+
 
 class RunView(Protocol):
     """What an analyzer sees of a run.  Tables are loaded, and clips made, when they are asked for.
@@ -34,19 +37,31 @@ class RunView(Protocol):
 
     @property
     def predictions(self) -> pd.DataFrame:
-        """One row a window."""
+        """One row a window; under folds, what the network says that did not see the participant."""
 
     @property
     def relevance(self) -> pd.DataFrame:
-        """Method x window x frame x region, of the trained network."""
+        """Method x window x frame x region, of the trained network; under folds, of that of the clip's own fold."""
 
     @property
     def control_relevance(self) -> pd.DataFrame:
-        """Method x network x window x region, of untrained networks, over frames with a face; may be empty."""
+        """Method x kind x network x window x region, of the controls, over frames with a face; may be empty.
+
+        ``kind`` is ``untrained`` or ``permuted`` (trained with labels permuted among participants); networks are
+        numbered within their kind.
+        """
 
     @property
     def action_units(self) -> pd.DataFrame:
         """Source x recording x frame x Action Unit, long; may be empty."""
+
+    @property
+    def covariates(self) -> pd.DataFrame:
+        """One row a used recording: recording, participant, and what else the data set says of it.
+
+        A covariate's column is numeric where all its values are numbers, and text otherwise; what is not known is
+        absent.  It is not published as a table.
+        """
 
     @property
     def region_names(self) -> tuple[str, ...]:
@@ -66,7 +81,7 @@ class RunView(Protocol):
 
     @property
     def model(self) -> ExplainedModel:
-        """The trained network."""
+        """The trained network; under folds, that of the first fold."""
 
     @property
     def seed(self) -> int:
@@ -85,7 +100,10 @@ class RunView(Protocol):
         ...
 
     def features(self, stage: str, keys: Sequence[ClipKey] | None = None) -> Iterator[tuple[ClipBatch, Tensor]]:
-        """Yield batches of clips with the output of a stage of the network for them."""
+        """Yield batches of clips with the output of a stage of the network for them.
+
+        Under folds, the network is that of the clips' own fold, and so is the one that `maps` and the tables are of.
+        """
         ...
 
 
@@ -123,6 +141,14 @@ class Analyzer(Component):
     """
 
     tables: ClassVar[tuple[Table, ...]] = ()
+
+    def mentions(self) -> Iterable[tuple[str, Mention, str]]:
+        """Return what the fields name of the rest of the configuration, as (field, what, name).
+
+        A ``method`` is a key of ``explain.methods``, a ``source`` one of ``action_units``, a ``region`` one of
+        `mien.regions.names.POOLED_REGIONS`.  A name that is not there is told before anything is computed.
+        """
+        return ()
 
     @abstractmethod
     def analyze(self, run: RunView) -> Analysis:

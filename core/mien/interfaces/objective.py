@@ -30,6 +30,9 @@ class Objective(Component):
     higher_is: ClassVar[str] = "higher"
     """What positive relevance speaks for, e.g. "a higher score"."""
 
+    continuous: ClassVar[bool] = False
+    """Whether labels and predictions are numbers on one scale, so that their difference is an error."""
+
     @property
     @abstractmethod
     def outputs(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import multiprocessing
 import os
@@ -12,14 +11,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from multiprocessing import connection
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
-from mien.errors import ConfigError, DataError, MienError, PluginError
+from mien.errors import ConfigError, DataError, PluginError
+from mien.parallel.cluster import Cluster, run_on_cluster
+from mien.parallel.outcome import Outcome, checked, outcome_of
 from mien.parallel.worker import Attempt, Job, Report, attempt, close_state, one_thread, serve
-
-logger = logging.getLogger(__name__)
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -31,15 +29,6 @@ _LAST_WORDS = 1.0  # seconds for one that is ended in the midst of the others' w
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 
 
-@dataclass(frozen=True)
-class Outcome(Generic[R]):
-    """What came of task number ``index``: its ``value``, or an ``error``."""
-
-    index: int
-    value: R | None = None
-    error: MienError | None = None
-
-
 def run_tasks(
     function: Callable[[S, T, Report], R],
     tasks: Iterable[T],
@@ -49,6 +38,7 @@ def run_tasks(
     initializer: Callable[..., S] | None = None,
     initargs: Sequence[Any] = (),
     on_advance: Advance | None = None,
+    cluster: Cluster | None = None,
 ) -> Iterator[Outcome[R]]:
     """Yield the outcome of ``function(state, task, report)`` for each task, as they complete.
 
@@ -68,6 +58,8 @@ def run_tasks(
         Makes the ``state`` once a worker; a state with a method ``close`` is closed at the end.
     on_advance : callable, optional
         Called in this process with a task's index and the amount reported.
+    cluster : Cluster, optional
+        Whose workers do the tasks, in place of processes here; ``workers`` is then without effect.
 
     Yields
     ------
@@ -78,7 +70,7 @@ def run_tasks(
     Raises
     ------
     ConfigError
-        When ``workers`` or ``time_limit`` is not positive.
+        When ``workers`` or ``time_limit`` is not positive, or the cluster cannot be used.
     MienError
         When the initializer fails, or no worker can be started.
     """
@@ -88,6 +80,8 @@ def run_tasks(
         raise ConfigError(f"The time limit must be positive, not {time_limit}.", where="time_limit")
     job = Job(function, initializer, tuple(initargs))
     advance = on_advance or _quiet
+    if cluster is not None:
+        return run_on_cluster(job, list(tasks), cluster, time_limit, advance)
     if workers == 1 and time_limit is None:
         return _run_here(job, list(tasks), advance)
     return _run_in_processes(_Crew(job, list(tasks), workers, time_limit, advance))
@@ -97,30 +91,16 @@ def _quiet(index: int, amount: float) -> None:
     """Tell nobody."""
 
 
-def _outcome(index: int, result: Attempt) -> Outcome[Any]:
-    if result.trace:
-        logger.debug("Task %d failed:\n%s", index, result.trace)
-    return Outcome(index, result.value, result.error)
-
-
-def _checked(started: Attempt) -> Any:
-    if started.error is not None:
-        if started.trace:
-            logger.debug("A worker could not start:\n%s", started.trace)
-        raise started.error
-    return started.value
-
-
 def _run_here(job: Job, tasks: list[Any], advance: Advance) -> Iterator[Outcome[Any]]:
     if not tasks:
         return
     with one_thread():
-        state = _checked(attempt(job.open))
+        state = checked(attempt(job.open))
     try:
         for index, task in enumerate(tasks):
             with one_thread():
                 result = attempt(job.function, state, task, lambda amount, i=index: advance(i, amount))
-            yield _outcome(index, result)
+            yield outcome_of(index, result)
     finally:
         close_state(state)
 
@@ -194,9 +174,9 @@ class _Crew:
         if isinstance(message, Attempt):
             index = worker.index
             if index is None:
-                _checked(message)
+                checked(message)
             self._occupy(worker)
-            return None if index is None else _outcome(index, message)
+            return None if index is None else outcome_of(index, message)
         if worker.index is not None:
             self._advance(worker.index, message)
         return None

@@ -86,7 +86,7 @@ def serve(pipe: Connection, packed_job: bytes) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with pipe, suppress(EOFError, BrokenPipeError, ConnectionResetError):
         opened = attempt(_open, packed_job)
-        pipe.send_bytes(_pack(Attempt(error=opened.error, trace=opened.trace)))
+        pipe.send_bytes(pack(Attempt(error=opened.error, trace=opened.trace)))
         if opened.error is None:
             job, state = opened.value
             try:
@@ -107,14 +107,15 @@ def _answer(pipe: Connection, job: Job, state: Any) -> None:
         with one_thread():
             result = attempt(_call, job, state, packed, reporter)
         reporter.flush()
-        pipe.send_bytes(_pack(result))
+        pipe.send_bytes(pack(result))
 
 
 def _call(job: Job, state: Any, packed: bytes, reporter: Report) -> Any:
     return job.function(state, pickle.loads(packed), reporter)
 
 
-def _pack(result: Attempt) -> bytes:
+def pack(result: Attempt) -> bytes:
+    """Return an attempt as bytes; where its value cannot travel, the error that says so."""
     packed = attempt(pickle.dumps, result)
     if packed.error is not None:  # the value cannot travel
         return pickle.dumps(Attempt(error=packed.error, trace=packed.trace))

@@ -29,7 +29,7 @@ class RunRecord(Record):
     """``run.json``: everything that made the results."""
 
     format: int = Field(1, description="Version of this file's layout.")
-    command: str = Field(description="run, or explain.")
+    command: str = Field(description="run, explain or validate.")
     notice: str = NOTICE
     started: datetime
     finished: datetime | None = None
@@ -43,6 +43,9 @@ class RunRecord(Record):
     plugins: dict[str, dict[str, Any]] = Field(
         description="By place in the configuration: id, class, versions, fields."
     )
+    citations: dict[str, str] = Field(
+        default_factory=dict, description="Papers of the components, by place in the configuration."
+    )
     weights: dict[str, str] = Field(
         description="SHA-256 of the network's weights, of pretrained weights that it began with, and of the detector's."
     )
@@ -54,7 +57,8 @@ class MetricValue(Record):
     """One metric with its interval."""
 
     split: str
-    level: str = Field(description="window, recording or participant.")
+    subset: str = Field("all", description="Whose predictions: all, or unseen_persons where parts share persons.")
+    level: str = Field(description="window, recording, session or participant.")
     metric: str
     value: float | None
     low: float | None = Field(description="Lower end of the 95 % interval, bootstrapped over participants.")
@@ -75,7 +79,21 @@ class RegionFinding(Record):
     untrained_highest: float | None = Field(
         None, description="Highest density of the region in the untrained networks."
     )
+    permuted_highest: float | None = Field(
+        None, description="Highest density of the region in the networks trained with permuted labels."
+    )
     participants: int
+
+
+class ValidationFigure(Record):
+    """A figure of another labelled data set, beside the same of the network's own run."""
+
+    topic: str = Field(description="metric or calibration.")
+    quantity: str
+    source_value: float | None = Field(description="In the network's own run; null when unknown.")
+    value: float | None
+    low: float | None = Field(description="Lower end of the 95 % interval, bootstrapped over participants.")
+    high: float | None
 
 
 class Summary(Record):
@@ -92,15 +110,24 @@ class Summary(Record):
     set_aside: int = Field(description="Recordings set aside; the table 'recordings' has the reasons.")
     windows: int
     held_out: int = Field(description="Participants held out for the test.")
+    shared_persons: int = Field(0, description="Participants with recordings on more than one side of the split.")
+    folds: int = Field(1, description="Folds that held recordings out: 1 for a hold-out, 0 when nothing was held out.")
     level: str = Field(
-        description="Where predictions are held against labels first: participant, or recording where a participant "
-        "has several labels."
+        description="Where predictions are held against labels first: participant, or session or recording where a "
+        "participant has several labels."
     )
     metrics: list[MetricValue] = Field(default_factory=list)
     regions: list[RegionFinding] = Field(
         default_factory=list, description="Every region of every method, densest first."
     )
     flagged_explanations: int = Field(0, description="Clips whose completeness gap exceeds the tolerance.")
+    validation: list[ValidationFigure] = Field(
+        default_factory=list, description="Of `mien validate`: metrics and calibration beside the network's own run's."
+    )
+    replication: dict[str, int] = Field(
+        default_factory=dict,
+        description="Of `mien validate`: how many hypotheses of the network's own run have which verdict.",
+    )
     notes: list[str] = Field(default_factory=list)
 
 
@@ -120,6 +147,7 @@ def begin_record(
     config: Mapping[str, Any],
     plugins: Mapping[str, Any],
     *,
+    citations: Mapping[str, str],
     seed: int,
     device: str,
     workers: int,
@@ -136,5 +164,6 @@ def begin_record(
         versions=library_versions(),
         config=dict(config),
         plugins=dict(plugins),
+        citations=dict(citations),
         weights={},
     )

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from mien.regions.measures import counted, per_participant
-from mien.regions.pooling import TOTAL
-from mien.run.record import MetricValue, RegionFinding, Summary
-from mien.training.metrics import interval
+from mien.regions.names import TOTAL
+from mien.run.record import MetricValue, RegionFinding, Summary, ValidationFigure
+from mien.statistics import interval
+from mien.tables import VERDICTS
 from mien.types import FloatArray
 
 _RESAMPLES = 1000
@@ -38,23 +39,58 @@ def summarise(
         set_aside=aside,
         windows=int(used["windows"].sum()),
         held_out=int(used.loc[used["split"] == "test", "participant"].nunique()),
+        shared_persons=shared_people(used),
+        folds=folds_held_out(used),
         level=headline_level(used),
         metrics=[_metric(row) for row in tables["metrics"].to_dict("records")],
         regions=region_findings(tables["relevance"], tables["control_relevance"], seed),
         flagged_explanations=int(tables["explanations"]["flagged"].sum()),
+        validation=_validation(tables["validation"]) if "validation" in tables else [],
+        replication=_verdicts(tables["replication"]) if "replication" in tables else {},
         notes=list(notes),
     )
 
 
 def headline_level(recordings: pd.DataFrame) -> str:
-    """Return ``recording`` where a participant has several labels (their mean says little), else ``participant``."""
-    labelled = recordings[recordings["label"].notna()]
+    """Return where predictions are held against labels first, from the recordings that are held out, if any are.
+
+    ``participant``; where a participant has several labels, whose mean says little, ``session`` when sessions are not
+    the recordings themselves, and else ``recording``.
+    """
+    tested = recordings[recordings["split"] == "test"]
+    labelled = tested if len(tested) else recordings
+    labelled = labelled[labelled["label"].notna()]
     labels = labelled.groupby("participant")["label"].nunique()
-    return "recording" if len(labels) and int(labels.max()) > 1 else "participant"
+    if not len(labels) or int(labels.max()) == 1:
+        return "participant"
+    sessions = labelled[["participant", "session"]].drop_duplicates()
+    return "session" if len(sessions) < labelled["recording"].nunique() else "recording"
+
+
+def shared_people(recordings: pd.DataFrame) -> int:
+    """Return how many participants have recordings on more than one side of the split."""
+    return int((recordings.groupby("participant")["split"].nunique() > 1).sum())
+
+
+def folds_held_out(recordings: pd.DataFrame) -> int:
+    """Return how many folds held recordings out; 0 when nothing was held out."""
+    return int(recordings["fold"].nunique())
 
 
 def _metric(row: Mapping[Any, object]) -> MetricValue:
     return MetricValue.model_validate({str(name): _number(value) for name, value in row.items()})
+
+
+def _validation(validation: pd.DataFrame) -> list[ValidationFigure]:
+    own = validation[validation["topic"].isin(["metric", "calibration"])]
+    return [
+        ValidationFigure.model_validate({name: _number(row[name]) for name in ValidationFigure.model_fields})
+        for row in own.to_dict("records")
+    ]
+
+
+def _verdicts(replication: pd.DataFrame) -> dict[str, int]:
+    return {verdict: int((replication["verdict"] == verdict).sum()) for verdict in VERDICTS} if len(replication) else {}
 
 
 def _number(value: object) -> object:
@@ -70,7 +106,7 @@ def region_findings(relevance: pd.DataFrame, controls: pd.DataFrame, seed: int) 
     if not len(relevance):
         return []
     rows = per_participant(counted(relevance))
-    highest = _highest_control(controls)
+    untrained, permuted = (_highest_control(controls, kind) for kind in ("untrained", "permuted"))
     findings = []
     regions = rows[rows["region"] != TOTAL]
     for key, own in regions.groupby(["method", "region"], sort=False):
@@ -85,7 +121,8 @@ def region_findings(relevance: pd.DataFrame, controls: pd.DataFrame, seed: int) 
                 density=float(density.mean()) if len(density) else None,
                 low=low,
                 high=high,
-                untrained_highest=highest.get((method, region)),
+                untrained_highest=untrained.get((method, region)),
+                permuted_highest=permuted.get((method, region)),
                 participants=len(density),
             )
         )
@@ -93,7 +130,8 @@ def region_findings(relevance: pd.DataFrame, controls: pd.DataFrame, seed: int) 
     return sorted(findings, key=lambda f: (order[f.method], -(f.density or 0.0)))
 
 
-def _highest_control(controls: pd.DataFrame) -> dict[tuple[str, str], float]:
+def _highest_control(controls: pd.DataFrame, kind: str) -> dict[tuple[str, str], float]:
+    controls = controls[controls["kind"] == kind]
     if not len(controls):
         return {}
     rows = per_participant(controls, by=("method", "network"))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from mien.errors import ModelError, nearest
+from mien.errors import DataError, ModelError, nearest
+from mien.steps.network import NetworkId
 from mien.steps.track import load_track
 from mien.store.arrays import read_rows
 
@@ -20,18 +22,24 @@ if TYPE_CHECKING:
     from mien.clips.source import ClipSource
     from mien.interfaces import AttributionMethod, ExplainedModel, Objective
     from mien.steps.explain import Explainer, ExplainTask
-    from mien.types import ClipBatch, ClipKey, FaceTrack, FloatArray, LandmarkScheme
+    from mien.types import ClipBatch, ClipKey, FaceTrack, FloatArray, LandmarkScheme, Recording
+
+_ABOUT = ("recording", "participant")
 
 
 @dataclass(frozen=True)
 class RunResults:
-    """Implements `mien.interfaces.RunView` over the tables and the store of a run."""
+    """Implements `mien.interfaces.RunView` over the tables and the store of a run.
+
+    ``judging`` is the number of the fold whose network judges a recording, by its id; the first where it is left out.
+    """
 
     tables: Mapping[str, pd.DataFrame]
     source: ClipSource
     explainer: Explainer
     found: Mapping[ExplainTask, Path]
     seed: int
+    judging: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def recordings(self) -> pd.DataFrame:
@@ -50,13 +58,18 @@ class RunResults:
 
     @property
     def control_relevance(self) -> pd.DataFrame:
-        """The same of untrained networks, summed over frames."""
+        """The same of the controls, summed over frames."""
         return self.tables["control_relevance"]
 
     @property
     def action_units(self) -> pd.DataFrame:
         """Source x recording x frame x Action Unit."""
         return self.tables["action_units"]
+
+    @cached_property
+    def covariates(self) -> pd.DataFrame:
+        """Recording, participant, and a column for each covariate."""
+        return covariates_table(self.source.recordings)
 
     @property
     def region_names(self) -> tuple[str, ...]:
@@ -80,12 +93,23 @@ class RunResults:
 
     @cached_property
     def model(self) -> ExplainedModel:
-        """The trained network."""
+        """The trained network of the first fold."""
         return self.explainer.model(self.explainer.networks[0])
+
+    def _model_of(self, fold: int) -> ExplainedModel:
+        """Return the trained network of a fold; that of the first stays in memory."""
+        wanted = NetworkId(fold=fold)
+        first = self.explainer.networks[0]
+        if first.id == wanted:
+            return self.model
+        return self.explainer.model(next(one for one in self.explainer.networks if one.id == wanted))
+
+    def _fold_of(self, key: ClipKey) -> int:
+        return self.judging.get(key.recording, self.explainer.networks[0].id.fold)
 
     @cached_property
     def _tasks(self) -> Mapping[tuple[str, str], ExplainTask]:
-        return {(task.method, task.recording): task for task in self.found if task.network is None}
+        return {(task.method, task.recording): task for task in self.found if task.network.trained}
 
     @property
     def explained(self) -> list[ClipKey]:
@@ -111,14 +135,19 @@ class RunResults:
         return np.asarray(read_rows(self.found[task] / "maps.npy", row, row + 1)[0])
 
     def features(self, stage: str, keys: Sequence[ClipKey] | None = None) -> Iterator[tuple[ClipBatch, torch.Tensor]]:
-        """Yield batches of clips with the output of a stage of the network for them, on the CPU.
+        """Yield batches of clips with the output of a stage of their own fold's network for them, on the CPU.
 
         Raises
         ------
         ModelError
             When the network has no stage of that name.
         """
-        model = self.model
+        for fold, own in groupby(self.explained if keys is None else keys, self._fold_of):
+            yield from self._features(self._model_of(fold), stage, list(own))
+
+    def _features(
+        self, model: ExplainedModel, stage: str, keys: Sequence[ClipKey]
+    ) -> Iterator[tuple[ClipBatch, torch.Tensor]]:
         if stage not in model.stages:
             raise ModelError(f"{model.name} has no stage '{stage}'.", hint=nearest(stage, model.stages))
         kept: list[torch.Tensor] = []
@@ -130,3 +159,30 @@ class RunResults:
                 yield batch, kept.pop().detach().cpu()
         finally:
             hook.remove()
+
+
+def covariates_table(recordings: Sequence[Recording]) -> pd.DataFrame:
+    """Return one row a recording: recording, participant, and a column for each covariate that any of them has.
+
+    A column is numeric (float64) where all known values are numbers, and text otherwise; unknown values are absent.
+
+    Raises
+    ------
+    DataError
+        When a covariate is called like one of the two columns.
+    """
+    names = list(dict.fromkeys(name for recording in recordings for name in recording.covariates))
+    taken = next((name for name in names if name in _ABOUT), None)
+    if taken is not None:
+        raise DataError(f"A covariate is called '{taken}', which is a column of its own.", hint="Rename it.")
+    table = pd.DataFrame([(r.id, r.participant) for r in recordings], columns=list(_ABOUT), dtype="str")
+    for name in names:
+        values = [recording.covariates.get(name) for recording in recordings]
+        numeric = all(isinstance(value, int | float) for value in values if value is not None)
+        dtype = "float64" if numeric else "str"
+        table[name] = pd.Series(values if numeric else [_text(value) for value in values], dtype=dtype)
+    return table
+
+
+def _text(value: str | float | None) -> str | None:
+    return None if value is None else f"{value:g}" if isinstance(value, float) else str(value)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mien.parallel import Cluster
 from mien.progress import Progress, QuietProgress
 from mien.registry import Registry
 from mien.store.store import Store
@@ -26,10 +27,14 @@ class RunContext:
     ----------
     time_limit : float or None
         Seconds that a worker may spend on one recording.
+    cluster : Cluster or None
+        Whose workers do the steps of each recording, in place of ``workers`` here.
     notes : list of str
         Gaps and their reasons, for the report.
     incomplete : bool
         Whether something that was asked for failed: an explanation, an analyzer.
+    people_before : set of str
+        Participants of another data set or label, on whom the network to start from was trained.
     """
 
     store: Store
@@ -42,6 +47,8 @@ class RunContext:
     reused: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     incomplete: bool = False
+    people_before: set[str] = field(default_factory=set)
+    cluster: Cluster | None = None
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from mien.clips.source import ClipSource
 
 PREDICTION_COLUMNS = (
-    "recording", "participant", "split", "window", "start_s", "end_s", "label", "prediction", "valid_fraction",
+    "recording", "participant", "session", "split", "window", "start_s", "end_s", "label", "prediction",
+    "valid_fraction",
 )  # fmt: skip
 
 
@@ -35,7 +36,7 @@ def predict(
     recordings: Iterable[str] | None = None,
     batch: int = 8,
 ) -> pd.DataFrame:
-    """Return the table ``predictions``: one row a window.
+    """Return the table ``predictions``, all but the fold: one row a window.
 
     Parameters
     ----------
@@ -93,6 +94,7 @@ def _row(source: ClipSource, key: ClipKey, prediction: float) -> dict[str, Any]:
     return {
         "recording": key.recording,
         "participant": key.participant,
+        "session": recording.session or key.recording,
         "split": recording.split or "out_of_distribution",
         "window": key.window,
         "start_s": window.start_s,

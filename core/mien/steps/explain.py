@@ -1,4 +1,4 @@
-"""Explain windows with every method, for the trained network and for untrained ones, and pool the relevance.
+"""Explain windows with every method, for the trained networks and for those of the controls, and pool the relevance.
 
 On a CPU the recordings are explained by processes with one thread each, so that the tables do not depend on
 how many there are; on a GPU by this process.
@@ -15,62 +15,29 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import load_file
 
 from mien.clips.source import ClipSource
 from mien.errors import DataError, MienError, PluginError
 from mien.interfaces import AttributionMethod, Backbone, ExplainedModel, Objective
-from mien.parallel import run_tasks
+from mien.parallel import Cluster, run_tasks
 from mien.regions.pooling import pool_cells
 from mien.registry import Registry
 from mien.steps.identity import component_identity, step_key
+from mien.steps.network import Network, NetworkId
 from mien.store.store import Store
 from mien.training.checkpoint import explained_model
 from mien.types import ClipBatch, ClipKey, Explanation, FloatArray
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from mien.progress import Progress
 
 
 @dataclass(frozen=True)
-class Network:
-    """A recipe for a network to explain; light enough to travel to every worker.
-
-    Attributes
-    ----------
-    index : int or None
-        None for the trained network, else the number of an untrained one.
-    identity : str
-        What decides its weights.
-    weights : Path or None
-        The safetensors file of the trained network.
-    seed : int
-        Draws the weights of an untrained one.
-    """
-
-    index: int | None
-    identity: str
-    weights: Path | None = None
-    seed: int = 0
-
-    def build(self, backbone: Backbone, objective: Objective) -> nn.Module:
-        """Return the network in evaluation mode on the CPU; the global random state is left alone."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            module = backbone.architecture(objective.outputs)
-        if self.weights is not None:
-            module.load_state_dict(load_file(self.weights))
-        return module.eval()
-
-
-@dataclass(frozen=True)
 class ExplainTask:
-    """Explain these windows of one recording with one method."""
+    """Explain these windows of one recording with one method, in one network."""
 
     method: str
-    network: int | None
+    network: NetworkId
     recording: str
     keys: tuple[ClipKey, ...]
     key: str
@@ -124,7 +91,7 @@ def plan(explainer: Explainer, selected: Mapping[str, Sequence[ClipKey]], networ
                 clips=clips_identity(explainer.source, recording),
                 windows=[key.window for key in keys],
             )
-            tasks.append(ExplainTask(name, network.index, recording, tuple(keys), key))
+            tasks.append(ExplainTask(name, network.id, recording, tuple(keys), key))
     return tasks
 
 
@@ -146,12 +113,13 @@ class _Worker:
     def __init__(self, explainer: Explainer) -> None:
         self.explainer = explainer
         self.store = Store(explainer.root)
-        self._networks = {network.index: network for network in explainer.networks}
-        self._model: tuple[int | None, ExplainedModel] | None = None
+        self._networks = {network.id: network for network in explainer.networks}
+        self._model: tuple[NetworkId, ExplainedModel] | None = None
 
-    def model(self, index: int | None) -> ExplainedModel:
-        if self._model is None or self._model[0] != index:
-            self._model = index, self.explainer.model(self._networks[index])
+    def model(self, network: NetworkId) -> ExplainedModel:
+        if self._model is None or self._model[0] != network:
+            self._model = None  # one network at a time in memory
+            self._model = network, self.explainer.model(self._networks[network])
         return self._model[1]
 
 
@@ -172,7 +140,7 @@ def _explain(worker: _Worker, task: ExplainTask, report: Callable[[float], None]
     with worker.store.write("explain", task.key, {"method": task.method, "recording": task.recording}) as folder:
         pd.concat(cells).to_parquet(folder / "cells.parquet", index=False)
         pd.concat(notes).to_parquet(folder / "explanations.parquet", index=False)
-        if task.network is None:
+        if task.network.trained:
             np.save(folder / "maps.npy", np.concatenate(maps).astype(np.float32), allow_pickle=False)
 
 
@@ -217,6 +185,7 @@ def explain(
     time_limit: float | None,
     progress: Progress,
     done: Callable[[ExplainTask], object] = lambda task: None,
+    cluster: Cluster | None = None,
 ) -> tuple[dict[ExplainTask, Path], list[tuple[ExplainTask, MienError]], int]:
     """Explain what the store does not hold yet.
 
@@ -241,6 +210,7 @@ def explain(
                 initializer=_Worker,
                 initargs=(explainer,),
                 on_advance=lambda index, amount: bar.advance(amount),
+                cluster=cluster,
             )
             for outcome in outcomes:
                 task = missing[outcome.index]

@@ -46,10 +46,12 @@ def explain_config(
     """
     loaded = load_checkpoint(checkpoint, registry)
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
-    sections = _read(folder / FILE)
+    sections = read_explain_config(folder)
     explain = dict(sections.get("explain", {}))
     explain["methods"] = methods or explain.get("methods") or {"ig_blur": "integrated_gradients"}
     explain |= {"split": "all", "windows_per_recording": None}
+    # Networks can be trained with permuted labels only where there are labels.
+    explain["controls"] = {**explain.get("controls", {}), "permuted": 0}
     parts = {name: getattr(loaded, name) for name in ("detector", "cropper", "backbone", "objective")}
     document = {
         **parts,
@@ -69,7 +71,9 @@ def explain_config(
         raise ModelError(f"{place}: {first['msg']}", where=str(folder / FILE), hint="Name methods yourself.") from error
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read_explain_config(folder: Path) -> dict[str, Any]:
+    """Return what `write_explain_config` wrote beside a checkpoint; empty when there is nothing."""
+    file = folder / FILE
     if not file.is_file():
         return {}
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -116,7 +116,7 @@ def _extremes(view: RunResults, recording: Recording, pooling: PoolingSettings) 
         outlines = region_outlines(drawn, view.scheme, pooling.shape, pooling.padding)
         numbers = [int(number) for number in chosen["frame"]]
         frames = read_selected(recording.video, numbers)
-        shown = Strip(drawn.frames, smoothed(drawn.maps), drawn.transforms, drawn.landmarks, drawn.tiles)
+        shown = replace(drawn, maps=smoothed(drawn.maps, drawn.tiles))
         height, width = frames.shape[1:3]
         view_of_face, limit = face_view(shown.landmarks, height, width), relevance_limit(shown.maps)
         for frame, number, row in zip(frames, numbers, chosen.itertuples(), strict=True):

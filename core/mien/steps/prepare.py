@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mien.clips.source import PreparedRecording
 from mien.errors import DataError, MienError
 from mien.interfaces import ActionUnitSource, Cropper, Detector, DetectorSession
-from mien.parallel import run_tasks
+from mien.parallel import Cluster, run_tasks
 from mien.parallel.worker import attempt
 from mien.progress import Progress
 from mien.registry import Registry, load_registry
@@ -136,10 +136,16 @@ def prepare(
     progress: Progress,
     registry: Registry,
     done: Callable[[Recording], object] = lambda recording: None,
+    cluster: Cluster | None = None,
 ) -> Prepared:
     """Return the prepared recordings; those that cannot be prepared are set aside with their reason.
 
-    The results do not depend on ``workers``.  ``done`` is called with each recording that is ready.
+    The results do not depend on ``workers`` or ``cluster``.  ``done`` is called with each recording that is ready.
+
+    Raises
+    ------
+    MienError
+        When the detector cannot be used at all.
     """
     scheme = registry.scheme(parts.detector.scheme)
     with progress.task("reading videos", len(recordings), "videos") as bar:
@@ -149,6 +155,11 @@ def prepare(
     failed: set[str] = set()
     if missing:
         registry.require("detector", parts.detector.use)
+        parts.detector.require_available()
+        for file in parts.detector.needed_weights():  # once, and here: a file that cannot be had concerns them all
+            file.fetch(progress)
+        if cluster is None and any(store.find("track", task.track) is None for task in missing):
+            _require_opens(parts)
         with progress.task("tracking and cropping faces", _frames(missing) or None, "frames") as bar:
             outcomes = run_tasks(
                 _prepare,
@@ -158,11 +169,14 @@ def prepare(
                 initializer=_Worker,
                 initargs=(store.root, parts),
                 on_advance=lambda index, amount: bar.advance(amount),
+                cluster=cluster,
             )
             for outcome in outcomes:
                 recording = missing[outcome.index].recording
                 if outcome.error is None:
-                    notes += outcome.value or []
+                    for note in outcome.value or []:
+                        log.warning("%s", note)
+                        notes.append(note)
                     done(recording)
                     continue
                 failed.add(recording.id)
@@ -177,6 +191,19 @@ def prepare(
         notes=sorted(notes),
         reused={"track": len(tasks) - len(missing), "crops": len(tasks) - len(missing)},
     )
+
+
+def _require_opens(parts: PrepareParts) -> None:
+    """Open the detector once: what is wrong with its weights is told once, before any recording, not of each."""
+    opened = attempt(_open, parts)
+    if opened.error is not None:
+        log.debug("%s", opened.trace)
+        raise opened.error
+
+
+def _open(parts: PrepareParts) -> None:
+    with parts.detector.open(parts.device):
+        pass
 
 
 def _plan(
@@ -195,14 +222,22 @@ def _plan(
             continue
         track = step_key("track", video=video, detector=detector)
         crops = step_key("crops", track=track, scheme=points, cropper=cropper)
-        file = recording.action_units
-        given = file_digest(file) if file is not None and file.is_file() else str(file)
         units = {
-            name: step_key("action_units", track=track, scheme=points, source=identity, file=given)
-            for name, identity in sources.items()
+            name: step_key(
+                "action_units",
+                track=track,
+                scheme=points,
+                source=sources[name],
+                files=_file_identities(source.files(recording)),
+            )
+            for name, source in parts.action_units.items()
         }
         tasks.append(PrepareTask(recording, track, crops, units))
     return tasks, exclusions
+
+
+def _file_identities(files: Sequence[Path]) -> list[str]:
+    return [file_digest(file) if file.is_file() else str(file) for file in files]
 
 
 def _readable(video: Path) -> Path:

@@ -4,32 +4,42 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from mien.config.run_config import ExplainConfig, RunConfig
+from mien.config.run_config import ExplainConfig, LabelledConfig, RunConfig
 from mien.errors import DataError
 from mien.interfaces import Analysis
 from mien.report.html import write_report
 from mien.report.material import ReportMaterial
 from mien.report.privacy import Pseudonyms
 from mien.run.record import NOTICE, RunRecord, Summary
+from mien.run.source import FILE as SOURCE_FILE
+from mien.run.source import write_source
 from mien.run.summary import summarise
 from mien.run.view import RunResults
 from mien.steps.context import RunContext, RunOutcome
+from mien.steps.explain_config import FILE as EXPLAIN_FILE
 from mien.steps.explain_config import write_explain_config
+from mien.steps.frame_pictures import with_frame_pictures
+from mien.steps.networks import Networks
 from mien.steps.pictures import Pictures, draw_pictures
+from mien.steps.source import source_record
 from mien.store.faults import explained
-from mien.training.checkpoint import ABOUT_FILE, WEIGHTS_FILE
+from mien.training.checkpoint import ABOUT_FILE, FOLD_FOLDER, WEIGHTS_FILE
+from mien.training.logs import publish_logs
 
 
 @dataclass(frozen=True)
 class Publication:
-    """Everything that is published."""
+    """Everything that is published.
+
+    ``training_means`` are the mean labels that each fold's network was trained with.
+    """
 
     config: ExplainConfig
     out: Path
@@ -37,12 +47,14 @@ class Publication:
     context: RunContext
     view: RunResults
     analyses: Mapping[str, Analysis]
-    checkpoint: Path
+    networks: Networks
+    training_means: Mapping[int, float] = field(default_factory=dict)
 
 
 _RECORD, _SUMMARY, _REPORT = "run.json", "summary.json", "report.html"
 _REMADE = ("tables", "figures", "videos")
-_OWN = (*_REMADE, "checkpoint", _SUMMARY, _REPORT)
+_LOGS = "logs"
+_OWN = (*_REMADE, "checkpoint", _LOGS, _SUMMARY, _REPORT)
 
 
 def make_folder(out: Path) -> None:
@@ -82,7 +94,11 @@ def publish(publication: Publication) -> RunOutcome:
         _begin(publication)
         with context.timed("publish"):
             pictures = draw_pictures(publication.view, config.report, config.pooling, out, context.progress)
-            outcome = _write(publication, pictures)
+            analyses, gaps = with_frame_pictures(
+                publication.analyses, publication.view, config.report, config.pooling, context.progress
+            )
+            pictures = replace(pictures, notes=[*pictures.notes, *gaps])
+            outcome = _write(replace(publication, analyses=analyses), pictures)
     context.registry.tell("mien_run_finished", out=out, summary=outcome.summary)
     return outcome
 
@@ -97,11 +113,13 @@ def _begin(publication: Publication) -> None:
         if (out / name).is_dir():
             shutil.rmtree(out / name)
         (out / name).mkdir()
+    if (out / _LOGS).is_dir():
+        shutil.rmtree(out / _LOGS)
 
 
 def _write(publication: Publication, pictures: Pictures) -> RunOutcome:
     config, context, out = publication.config, publication.context, publication.out
-    tables = {**publication.view.tables, **_analysis_tables(publication.analyses)}
+    tables = {**publication.view.tables, **analysis_tables(publication.analyses)}
     notes = [*context.notes, *pictures.notes]
     hidden = config.report.faces == "none"
     names = Pseudonyms.of(tables["recordings"], config.seed) if hidden else None
@@ -113,7 +131,8 @@ def _write(publication: Publication, pictures: Pictures) -> RunOutcome:
         selected = {names.recordings[recording]: role for recording, role in selected.items()}
     for name, table in tables.items():
         table.to_parquet(out / "tables" / f"{name}.parquet", index=False)
-    _copy_checkpoint(publication)
+    _copy_checkpoints(publication)
+    _publish_logs(publication)
     summary = summarise(tables, title=config.report.title, seed=config.seed, notes=notes, incomplete=context.incomplete)
     record = _record(publication, finished=datetime.now(UTC))
     material = ReportMaterial(
@@ -135,7 +154,7 @@ def _write(publication: Publication, pictures: Pictures) -> RunOutcome:
     return RunOutcome(summary.exit_code, out, summary.model_dump(mode="json"))
 
 
-def _analysis_tables(analyses: Mapping[str, Analysis]) -> dict[str, pd.DataFrame]:
+def analysis_tables(analyses: Mapping[str, Analysis]) -> dict[str, pd.DataFrame]:
     """Return the tables of all analyzers, which `analyze` has made fit their descriptions."""
     tables: dict[str, pd.DataFrame] = {}
     for analyzer, analysis in analyses.items():
@@ -157,6 +176,8 @@ def _rename(value: Any, names: Pseudonyms) -> Any:
     """Return a chart, or any part of it, with the ids in its texts replaced."""
     if isinstance(value, str):
         return names.text(value)
+    if isinstance(value, bytes):
+        return b""  # a picture, which no report with pseudonyms holds
     if hasattr(value, "__dataclass_fields__"):
         return replace(value, **{name: _rename(getattr(value, name), names) for name in value.__dataclass_fields__})
     if isinstance(value, Mapping):
@@ -166,14 +187,42 @@ def _rename(value: Any, names: Pseudonyms) -> Any:
     return value
 
 
-def _copy_checkpoint(publication: Publication) -> None:
-    if not isinstance(publication.config, RunConfig):
+def _copy_checkpoints(publication: Publication) -> None:
+    """Publish the trained network, or that of each fold; those of an earlier run do not stay beside them."""
+    config, trained = publication.config, publication.networks.trained
+    if not isinstance(config, RunConfig):
         return  # the videos were explained with a network that its own run published
     folder = publication.out / "checkpoint"
-    folder.mkdir(exist_ok=True)
-    for name in (WEIGHTS_FILE, ABOUT_FILE):
-        shutil.copyfile(publication.checkpoint / name, folder / name)
-    write_explain_config(publication.config, folder)
+    _remove_checkpoints(folder)
+    view, analyses = publication.view, analysis_tables(publication.analyses)
+    source = source_record(config, publication.record, view, analyses, None)
+    for one in trained:
+        own = folder if config.split.scheme == "holdout" else folder / f"{FOLD_FOLDER}{one.id.fold}"
+        own.mkdir(parents=True, exist_ok=True)
+        for name in (WEIGHTS_FILE, ABOUT_FILE):
+            shutil.copyfile(one.folder / name, own / name)
+        write_explain_config(config, own)
+        mean = publication.training_means.get(one.id.fold)
+        write_source(source.model_copy(update={"training_mean": mean}), own)
+
+
+def _remove_checkpoints(folder: Path) -> None:
+    """Remove what an earlier run published, and no file of another name."""
+    for own in (folder, *folder.glob(f"{FOLD_FOLDER}*")):
+        for name in (WEIGHTS_FILE, ABOUT_FILE, EXPLAIN_FILE, SOURCE_FILE):
+            (own / name).unlink(missing_ok=True)
+        if own != folder and not any(own.iterdir()):
+            own.rmdir()
+
+
+def _publish_logs(publication: Publication) -> None:
+    """Write the logs of the trainings in the format that was asked for; with several networks, into a folder each."""
+    config, networks = publication.config, (*publication.networks.trained, *publication.networks.permuted)
+    if not isinstance(config, RunConfig) or config.training.logger == "none":
+        return
+    for one in networks:
+        name = f"{one.id.name.replace(' ', '_')}_{FOLD_FOLDER}{one.id.fold}" if len(networks) > 1 else ""
+        publish_logs(config.training.logger, one.logs, publication.out / _LOGS / name)
 
 
 def _record(publication: Publication, finished: datetime | None = None) -> RunRecord:
@@ -206,7 +255,7 @@ def _write_json(path: Path, content: RunRecord | Summary) -> None:
 
 
 def _limits(config: ExplainConfig) -> list[str]:
-    people = config.dataset.participants_are if isinstance(config, RunConfig) else "the people in the videos given"
+    people = config.dataset.participants_are if isinstance(config, LabelledConfig) else "the people in the videos given"
     return [
         f"{NOTICE} Participants are {people}.",
         "An explanation says what this network used, not what causes the score.",

@@ -5,24 +5,24 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
-from mien.config.run_config import RunConfig
+from mien.config.run_config import LabelledConfig
 from mien.errors import DataError
 from mien.interfaces import Objective
 from mien.steps.context import RunContext
 from mien.steps.identity import component_identity, step_key
-from mien.types import Exclusion, Recording
+from mien.types import Exclusion, Recording, Split
 
 log = logging.getLogger(__name__)
 
 _WHEEL = re.compile(r"wheel:(?P<distribution>[^:]+):(?P<file>.+)")
 
 
-def labelled_recordings(config: RunConfig, context: RunContext) -> tuple[list[Recording], list[Exclusion]]:
+def labelled_recordings(config: LabelledConfig, context: RunContext) -> tuple[list[Recording], list[Exclusion]]:
     """Return the data set's recordings, and those set aside for their rows or labels.
 
     Raises
@@ -104,6 +104,6 @@ def _resolve(video: str) -> Path:
     return Path(f"{match['file']} (of the package {match['distribution']}, which is not installed)")
 
 
-def with_splits(recordings: Sequence[Recording], splits: dict[str, str]) -> list[Recording]:
+def with_splits(recordings: Sequence[Recording], splits: Mapping[str, Split]) -> list[Recording]:
     """Return the recordings with the split that each was given."""
-    return [replace(recording, split=splits[recording.id]) for recording in recordings]  # type: ignore[arg-type]
+    return [replace(recording, split=splits[recording.id]) for recording in recordings]

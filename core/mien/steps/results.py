@@ -15,6 +15,7 @@ from mien.steps.action_units import read_action_units
 from mien.steps.explain import ExplainTask
 from mien.steps.track import track_info
 from mien.tables import conform, empty
+from mien.training.splits import Fold, judging_fold
 from mien.types import Exclusion, Recording
 
 GAP_FLOOR = 0.1
@@ -28,6 +29,7 @@ def recordings_table(
     exclusions: Iterable[Exclusion],
     recordings: Sequence[Recording],
     source: ClipSource,
+    folds: Sequence[Fold] = (),
 ) -> pd.DataFrame:
     """Return one row a recording; those set aside come last, with stage and reason.
 
@@ -35,14 +37,20 @@ def recordings_table(
     ----------
     recordings : sequence of Recording
         All that the run began with: what is known of those set aside.
+    folds : sequence of Fold
+        How they were divided; empty for videos that belong to no data set.
     """
-    rows = [_used_row(item, source) for item in prepared]
+    place = _Places(folds, [item.recording for item in prepared])
+    rows = [_used_row(item, source) | place.of(item.recording.id, item.recording.participant) for item in prepared]
     taken = {item.recording.id for item in prepared}
     # A row of the data set that was set aside may repeat the id of a recording that is used.
     known = {recording.id: recording for recording in recordings if recording.id not in taken}
     for exclusion in exclusions:
-        row = _excluded_row(exclusion, known.pop(exclusion.recording, None))
+        recording = known.pop(exclusion.recording, None)
+        row = _excluded_row(exclusion, recording)
+        row |= place.of(recording.id if recording else "", exclusion.participant)
         row["recording"] = _free(exclusion.recording, taken)
+        row["session"] = row["session"] or row["recording"]
         taken.add(str(row["recording"]))
         rows.append(row)
     return conform("recordings", pd.DataFrame(rows))
@@ -52,6 +60,24 @@ def _free(id_: str, taken: Collection[str]) -> str:
     """Return the id, numbered when it is taken: a data set may set a row aside that repeats another's recording."""
     numbered = (f"{id_} ({number})" for number in itertools.count(2))
     return id_ if id_ not in taken else next(name for name in numbered if name not in taken)
+
+
+class _Places:
+    """Where recordings stand in the folds."""
+
+    def __init__(self, folds: Sequence[Fold], used: Sequence[Recording]) -> None:
+        self._judging = judging_fold(folds) if folds else {}
+        self._held_out = {id_ for fold in folds for id_ in fold.held_out}
+        self._seen = {fold.number: fold.seen(used) for fold in folds}
+
+    def of(self, recording: str, participant: str) -> dict[str, object]:
+        judging = self._judging.get(recording)
+        # What no network judges counts as unseen where some network has not seen the person.
+        seen = self._seen.values() if judging is None else [self._seen[judging]]
+        return {
+            "fold": judging if recording in self._held_out else None,
+            "unseen": not self._seen or any(participant not in people for people in seen),
+        }
 
 
 def _used_row(item: PreparedRecording, source: ClipSource) -> dict[str, object]:
@@ -77,6 +103,7 @@ def _excluded_row(exclusion: Exclusion, recording: Recording | None) -> dict[str
     identity: dict[str, object] = {
         "recording": exclusion.recording,
         "participant": exclusion.participant,
+        "session": "",
         "video": exclusion.video,
         "split": "none",
         "label": None,
@@ -98,6 +125,7 @@ def _identity(recording: Recording) -> dict[str, object]:
     return {
         "recording": recording.id,
         "participant": recording.participant,
+        "session": recording.session or recording.id,
         "video": str(recording.video),
         "split": recording.split or "out_of_distribution",
         "label": recording.label,
@@ -123,8 +151,9 @@ def relevance_tables(
         # Recordings of the same content share a stored result, which says whose it was first.
         names_of_task = {"method": task.method, "recording": task.recording}
         own = pd.read_parquet(folder / "cells.parquet").assign(**names_of_task)
-        if task.network is not None:
-            controls.append(_summed(region_rows(own[own["valid"]], names)).assign(network=task.network))
+        if not task.network.trained:
+            who = {"kind": task.network.role, "network": task.network.index}
+            controls.append(_summed(region_rows(own[own["valid"]], names)).assign(**who))
             continue
         cells.append(own)
         explanations.append(pd.read_parquet(folder / "explanations.parquet").assign(**names_of_task))

@@ -92,7 +92,7 @@ def track_recording(
     """
     info = probe(recording.video)
     session.reset()
-    follower = _Follower(detector)
+    follower = Follower(detector)
     with ExitStack() as stack:
         writers: dict[str, ArrayWriter] = {}
         for frames, times in read_frames(recording.video, detector.batch):
@@ -151,8 +151,8 @@ def load_track(folder: Path, rows: slice | None = None) -> FaceTrack:
 
 
 @dataclass
-class _Follower:
-    """Chooses the face of each frame, and counts."""
+class Follower:
+    """Chooses the face of each frame of one recording, and counts."""
 
     detector: Detector
     frames: int = 0

@@ -10,6 +10,7 @@ Subclass the suite of the kind and name the component; pytest does the rest::
 """
 
 from mien.testing.attribution import AttributionMethodSuite
+from mien.testing.avec import avec_tree
 from mien.testing.component import ComponentSuite
 from mien.testing.faces import ActionUnitSourceSuite, CropperSuite, DetectorSuite, LandmarkSchemeSuite
 from mien.testing.fixtures import clip_batch, face_frames, mean_face_track, run_view, tiny_network
@@ -41,6 +42,7 @@ __all__ = [
     "DetectorSuite",
     "LandmarkSchemeSuite",
     "ObjectiveSuite",
+    "avec_tree",
     "clip_batch",
     "face_frames",
     "mean_face_track",

@@ -111,6 +111,7 @@ class SyntheticRun:
     relevance: pd.DataFrame
     control_relevance: pd.DataFrame
     action_units: pd.DataFrame
+    covariates: pd.DataFrame
     region_names: tuple[str, ...]
     scheme: LandmarkScheme
     objective: Objective
@@ -155,6 +156,7 @@ def run_view(scheme: LandmarkScheme, objective: Objective, *, participants: int 
         relevance=made.relevance(people).iloc[:rows],
         control_relevance=made.control_relevance(people).iloc[:rows],
         action_units=made.action_units(people).iloc[:rows],
+        covariates=made.covariates(people),
         region_names=region_names,
         scheme=scheme,
         objective=objective,

@@ -60,6 +60,8 @@ def report_material(
             "predictions": predictions,
             "training": _training(),
             "metrics": pd.DataFrame(_metrics(len(held_out))),
+            "evaluation": _evaluation(len(held_out)),
+            "confusion": _confusion(),
             "explanations": _explanations(held_out),
         },
         analyses=analyses,
@@ -83,8 +85,11 @@ def _recordings(people: Sequence[str]) -> pd.DataFrame:
                 {
                     "recording": f"{person}_r{number}",
                     "participant": person,
+                    "session": f"{person}_r{number}",
                     "video": f"/data/{person}_r{number}.mp4",
                     "split": "test" if i % 3 == 0 else "train",
+                    "fold": 0 if i % 3 == 0 else None,
+                    "unseen": i % 3 == 0,
                     "label": i / 3,
                     "status": "excluded" if bad else "used",
                     "stage": "track" if bad else None,
@@ -101,8 +106,9 @@ def _recordings(people: Sequence[str]) -> pd.DataFrame:
                     "consent": i % 2 == 0,
                 }
             )
-    outside = {**rows[0], "recording": "carphone", "participant": "carphone", "split": "out_of_distribution"}
-    return pd.DataFrame([*rows, {**outside, "label": math.nan, "consent": True, "status": "used"}])
+    outside = {**rows[0], "recording": "carphone", "participant": "carphone", "session": "carphone", "fold": None}
+    known = {"split": "out_of_distribution", "label": math.nan, "consent": True, "status": "used"}
+    return pd.DataFrame([*rows, {**outside, **known}])
 
 
 def _predictions(people: Sequence[str], rng: np.random.Generator) -> pd.DataFrame:
@@ -110,7 +116,9 @@ def _predictions(people: Sequence[str], rng: np.random.Generator) -> pd.DataFram
         {
             "recording": f"{person}_r0",
             "participant": person,
+            "session": f"{person}_r0",
             "split": "test" if i % 3 == 0 else "train",
+            "fold": 0,
             "window": window,
             "start_s": window / 2,
             "end_s": window / 2 + 0.6,
@@ -121,8 +129,8 @@ def _predictions(people: Sequence[str], rng: np.random.Generator) -> pd.DataFram
         for i, person in enumerate(people)
         for window in range(20)
     ]
-    outside = {**rows[0], "recording": "carphone", "participant": "carphone", "split": "out_of_distribution"}
-    return pd.DataFrame([*rows, {**outside, "label": math.nan, "prediction": 0.7}])
+    outside = {**rows[0], "recording": "carphone", "participant": "carphone", "session": "carphone"}
+    return pd.DataFrame([*rows, {**outside, "split": "out_of_distribution", "label": math.nan, "prediction": 0.7}])
 
 
 def _training() -> pd.DataFrame:
@@ -130,16 +138,50 @@ def _training() -> pd.DataFrame:
     loss = np.exp(-epoch / 8) + 0.05
     rate = np.full(30, 3e-3)
     columns = {"epoch": epoch, "step": 24 * (epoch + 1), "train_loss": loss, "validation_loss": loss * 1.2 + 0.03}
-    return pd.DataFrame({**columns, "learning_rate": rate})
+    return pd.DataFrame({"network": "trained", "fold": 0, **columns, "learning_rate": rate})
 
 
 def _metrics(people: int) -> list[dict[str, Any]]:
     planted = {"pearson": (0.953, 0.9, 0.98), "ccc": (0.94, 0.88, 0.97), "mae": (0.31, 0.22, 0.43)}
     return [
-        {"split": split, "level": "participant", "metric": name, "value": v, "low": low, "high": high, "n": people}
+        {
+            "split": split,
+            "subset": "all",
+            "level": "participant",
+            "metric": name,
+            "value": v,
+            "low": low,
+            "high": high,
+            "n": people,
+        }
         for split in ("test", "train")
         for name, (v, low, high) in planted.items()
     ]
+
+
+def _evaluation(people: int) -> pd.DataFrame:
+    planted = {
+        ("bootstrap", "mae"): (0.31, 0.22, 0.43, math.nan),
+        ("bootstrap", "mae_of_training_mean"): (1.1, 0.9, 1.3, math.nan),
+        ("bootstrap", "rmse"): (0.4, 0.3, 0.5, math.nan),
+        ("bootstrap", "rmse_of_training_mean"): (1.3, 1.1, 1.5, math.nan),
+        ("bootstrap", "rmse_skill"): (0.69, 0.6, 0.76, math.nan),
+        ("sign_flip", "absolute_error_reduction"): (0.79, 0.6, 0.9, 0.001),
+        ("sign_flip", "squared_error_reduction"): (1.5, 1.1, 1.9, 0.001),
+        ("permuted_labels", "pearson"): (0.953, 0.9, 0.98, 0.001),
+        ("permuted_labels", "spearman"): (math.nan, math.nan, math.nan, math.nan),
+    }
+    rows = [(test, name, *figures) for (test, name), figures in planted.items()]
+    table = pd.DataFrame(rows, columns=["test", "statistic", "value", "low", "high", "p"])
+    note = np.where(table["value"].isna(), "Not defined: this is a made-up reason.", "")
+    return table.assign(split="test", subset="all", level="participant", n=people, note=note)
+
+
+def _confusion() -> pd.DataFrame:
+    counts = {("low", "low"): 4, ("low", "high"): 1, ("high", "low"): 0, ("high", "high"): 1}
+    table = pd.DataFrame([(*pair, count) for pair, count in counts.items()])
+    table.columns = pd.Index(["true_band", "predicted_band", "count"])
+    return table.assign(split="test", level="participant")
 
 
 def _summary(people: int, recordings: pd.DataFrame, predictions: pd.DataFrame) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """What every data set and every analyzer promises.
 
 Dataset: recordings have unique ids, a participant, an existing video and a legal split; asked again, it gives the
-same; a participant is on one side only.
+same; a session is of one participant, has one label and is on one side.  Official parts may share persons: such a data
+set says so with ``shares_persons``.
 
 Analyzer: tables are data frames, charts are charts, notes are sentences; every table is one that the analyzer
 describes, and fits; the same run gives the same result; a run in which nothing was explained, or of one participant,
@@ -26,7 +27,15 @@ from mien.types import DatasetListing
 
 
 class DatasetSuite(ComponentSuite):
-    """Checks of a data set; give fields that make it small."""
+    """Checks of a data set; give fields that make it small.
+
+    Attributes
+    ----------
+    shares_persons : bool
+        Whether its official parts may share persons, so that a participant is on several sides.
+    """
+
+    shares_persons: bool = False
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -50,11 +59,19 @@ class DatasetSuite(ComponentSuite):
             assert recording.split in {"train", "validation", "test", None}
 
     def test_a_participant_is_on_one_side(self, listing: DatasetListing) -> None:
-        """No person is trained on and tested with."""
+        """No person is trained on and tested with, unless the official parts share persons."""
         sides: dict[str, set[str | None]] = {}
         for recording in listing.recordings:
             sides.setdefault(recording.participant, set()).add(recording.split)
-        assert all(len(side) == 1 for side in sides.values())
+        assert self.shares_persons or all(len(side) == 1 for side in sides.values())
+
+    def test_a_session_is_one_label_of_one_participant_on_one_side(self, listing: DatasetListing) -> None:
+        """Recordings of one sitting belong together."""
+        sessions: dict[str, set[tuple[object, ...]]] = {}
+        for recording in listing.recordings:
+            about = recording.participant, recording.label, recording.split
+            sessions.setdefault(recording.session or recording.id, set()).add(about)
+        assert all(len(about) == 1 for about in sessions.values())
 
     def test_asked_again_it_gives_the_same(self, made: Dataset, listing: DatasetListing, folder: Path) -> None:
         """What it made is used again, not made again."""

@@ -22,8 +22,11 @@ def recordings(people: Sequence[str]) -> pd.DataFrame:
     return conform(
         "recordings",
         frame.assign(
+            session=frame["recording"],
             video="",
             split="test",
+            fold=0,
+            unseen=True,
             label=np.arange(len(people), dtype=float),
             status="used",
             stage=None,
@@ -49,7 +52,9 @@ def predictions(people: Sequence[str]) -> pd.DataFrame:
     return conform(
         "predictions",
         frame.assign(
+            session=frame["recording"],
             split="test",
+            fold=0,
             window=0,
             start_s=0.0,
             end_s=(FRAMES - 1) / 25,
@@ -97,14 +102,15 @@ def _sums(value: float) -> dict[str, float]:
 
 
 def control_relevance(people: Sequence[str]) -> pd.DataFrame:
-    """Return two untrained networks whose relevance is spread by area."""
+    """Return two untrained networks, and two trained with permuted labels, whose relevance is spread by area."""
     own = relevance(people)
     sums = own.groupby(["method", "recording", "participant", "split", "window", "region"], observed=True, sort=False)
     summed = sums[["signed", "positive", "negative", "absolute", "area"]].sum().reset_index()
     total = summed.loc[summed["region"] == "total", "area"].iloc[0]
     summed["absolute"] = summed["positive"] = summed["signed"] = summed["area"] / total
     summed["negative"] = 0.0
-    return conform("control_relevance", pd.concat([summed.assign(network=n) for n in range(2)], ignore_index=True))
+    networks = [summed.assign(kind=kind, network=n) for kind in ("untrained", "permuted") for n in range(2)]
+    return conform("control_relevance", pd.concat(networks, ignore_index=True))
 
 
 def action_units(people: Sequence[str]) -> pd.DataFrame:
@@ -124,3 +130,10 @@ def action_units(people: Sequence[str]) -> pd.DataFrame:
                 )
             )
     return conform("action_units", pd.concat(parts, ignore_index=True))
+
+
+def covariates(people: Sequence[str]) -> pd.DataFrame:
+    """Return an age (20, 21, ...) and a group (``a``, ``b``, ``a``, ...) of each recording."""
+    frame = pd.DataFrame({"recording": [f"{p}_r0" for p in people], "participant": people})
+    places = np.arange(len(people))
+    return frame.assign(age=20.0 + places, group=["ab"[place % 2] for place in places])
