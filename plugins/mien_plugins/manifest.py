@@ -17,6 +17,8 @@ def mien_register(registry: Registrar) -> None:
         help="one real face animated by known Action Units (planted truth)",
     )
     registry.dataset("manifest", f"{package}.datasets.manifest:Manifest", help="a CSV file of videos and scores")
+    registry.dataset("avec2014", f"{package}.datasets.avec:Avec2014", help="AVEC 2014's folder: BDI-II, two tasks")
+    registry.dataset("avec2013", f"{package}.datasets.avec:Avec2013", help="AVEC 2013's folder: BDI-II, one video")
 
     registry.landmarks(
         "mediapipe_478", f"{package}.landmarks.mediapipe_478:scheme", help="MediaPipe face mesh with irises"
@@ -30,18 +32,47 @@ def mien_register(registry: Registrar) -> None:
         extra="mediapipe",
         help="MediaPipe face mesh, 478 points",
     )
+    registry.detector(
+        "face_alignment",
+        f"{package}.detectors.face_alignment:FaceAlignment",
+        requires=["face_alignment"],
+        extra="face-alignment",
+        help="S3FD (or another face detector) and FAN, 68 points",
+    )
 
     registry.cropper("face", f"{package}.croppers.face:Face", help="the whole face, aligned or the paper's box")
+    registry.cropper(
+        "region_mosaic",
+        f"{package}.croppers.region_mosaic:RegionMosaic",
+        help="eyes, eyebrows, nose and mouth, cut out and tiled",
+    )
 
     registry.backbone(
         "compact_r3d",
         f"{package}.backbones.compact_r3d:CompactR3D",
         help="small 3D residual network that trains on a laptop CPU",
     )
-    for name, network in (("r3d_18", "R3D18"), ("mc3_18", "MC318"), ("r2plus1d_18", "R2Plus1D18")):
+    registry.backbone(
+        "compact_frame_cnn",
+        f"{package}.backbones.compact_r3d:CompactFrameCnn",
+        help="the twin of compact_r3d that sees single frames",
+    )
+    registry.backbone(
+        "frame_cnn",
+        f"{package}.backbones.frame_cnn:FrameCnn",
+        help="ResNet or VGG on single frames, ImageNet weights on demand",
+    )
+    for name, network in (
+        ("r3d_18", "torchvision_video:R3D18"),
+        ("mc3_18", "torchvision_video:MC318"),
+        ("r2plus1d_18", "torchvision_video:R2Plus1D18"),
+        ("s3d", "torchvision_video:S3D"),
+        ("mvit_v2_s", "torchvision_transformers:MViTV2S"),
+        ("swin3d_t", "torchvision_transformers:Swin3DT"),
+    ):
         registry.backbone(
             name,
-            f"{package}.backbones.torchvision_video:{network}",
+            f"{package}.backbones.{network}",
             help=f"torchvision's {name}, Kinetics-400 weights on demand",
         )
     registry.backbone("module", f"{package}.backbones.module:Module", help="any nn.Module of your own")
@@ -56,6 +87,7 @@ def mien_register(registry: Registrar) -> None:
     )
     registry.attribution("saliency", f"{attribution}.gradient:Saliency", help="Simonyan et al. 2014")
     registry.attribution("input_x_gradient", f"{attribution}.gradient:InputXGradient", help="Shrikumar et al. 2016")
+    registry.attribution("smoothgrad", f"{attribution}.smoothgrad:SmoothGrad", help="Smilkov et al. 2017")
     registry.attribution(
         "deeplift",
         f"{attribution}.deeplift:DeepLift",
@@ -72,6 +104,16 @@ def mien_register(registry: Registrar) -> None:
         help="Bach et al. 2015; composites of zennit",
     )
 
+    registry.action_units(
+        "openface_csv",
+        f"{package}.action_units.openface_csv:OpenFaceCsv",
+        help="Action Units from OpenFace's CSV files",
+    )
+    registry.action_units(
+        "blendshapes",
+        f"{package}.action_units.blendshapes:Blendshapes",
+        help="Action Units from MediaPipe's 52 blendshapes",
+    )
     registry.action_units(
         "mesh_geometry",
         f"{package}.action_units.mesh_geometry:MeshGeometry",
@@ -92,4 +134,19 @@ def mien_register(registry: Registrar) -> None:
         "au_correlation",
         f"{package}.analyzers.au_correlation:AuCorrelation",
         help="relevance over time against Action Units",
+    )
+    registry.analyzer(
+        "severity_bands",
+        f"{package}.analyzers.severity_bands:SeverityBands",
+        help="relevance by severity band and decision type, with the paper's figures",
+    )
+    registry.analyzer(
+        "statistics",
+        f"{package}.analyzers.statistics:Statistics",
+        help="effects of severity on relevance, beside controls; hypotheses",
+    )
+    registry.analyzer(
+        "subgroups",
+        f"{package}.analyzers.subgroups:Subgroups",
+        help="errors and relevance by covariate, with intervals",
     )

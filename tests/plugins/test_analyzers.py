@@ -10,13 +10,14 @@ import pytest
 from scipy import stats
 
 from mien.report.charts import BarChart, HeatMap, LineChart
+from mien.statistics import mean_interval
 from mien.steps.analyze import as_described
 from mien.tables import empty
-from mien_plugins.analyzers.au_correlation import AuCorrelation, spearman
-from mien_plugins.analyzers.bootstrap import mean_interval
+from mien_plugins.analyzers.au_correlation import AuCorrelation
 from mien_plugins.analyzers.region_relevance import RegionRelevance
 from mien_plugins.analyzers.temporal_profile import TemporalProfile, with_gaps
 from mien_plugins.analyzers.time_bins import independent_bins
+from mien_plugins.analyzers.window_correlation import spearman
 
 AREAS = {"mouth": 10, "nose": 20, "elsewhere_face": 70, "background": 100}
 
@@ -91,7 +92,7 @@ def run_of(relevance, *, control=None, action_units=None, seed=3, method_signed=
 def test_tables_are_as_described_where_figures_are_undefined():
     """One participant, regions without pixels or relevance, Action Units that never move."""
     own = pd.concat([rows({}), rows({"mouth": 1.0}, method="sign", amount=np.arange(16.0))])
-    run = run_of(own, control=rows({}, network=0), action_units=units("p0", {"AU04": np.zeros(16)}))
+    run = run_of(own, control=rows({}, kind="untrained", network=0), action_units=units("p0", {"AU04": np.zeros(16)}))
     for analyzer in (RegionRelevance(), TemporalProfile(), AuCorrelation()):
         analysis = as_described(analyzer, analyzer.analyze(run), run.recordings)
         assert sorted(analysis.tables) == sorted(table.name for table in analyzer.tables)
@@ -123,7 +124,9 @@ def test_negative_relevance_counts_by_its_size():
 def test_untrained_networks_stand_beside():
     own = rows({"mouth": 0.5, "elsewhere_face": 0.5})
     control = pd.concat(
-        rows({"mouth": share, "elsewhere_face": 1 - share}, network=n) for n, share in enumerate((0.1, 0.2, 0.3))
+        rows({"mouth": share, "elsewhere_face": 1 - share}, kind=kind, network=n)
+        for kind, shares in {"untrained": (0.1, 0.2, 0.3), "permuted": (0.9,)}.items()
+        for n, share in enumerate(shares)
     )
     analysis = RegionRelevance().analyze(run_of(own, control=control))
     mouth = analysis.tables["region_relevance"].set_index("region").loc["mouth"]

@@ -12,8 +12,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mien.report import palette
-from mien.report.charts import BarChart, BarSeries, Chart, FaceMap, HeatMap, LineChart, ScatterChart
+from mien.report.charts import (
+    BarChart,
+    BarSeries,
+    Chart,
+    FaceMap,
+    FrameGrid,
+    GroupedBars,
+    HeatMap,
+    LineChart,
+    ScatterChart,
+)
 from mien.report.geometry import face_height, heat_rows, value_limits
+from mien.report.matplotlib_common import new_figure, spread
+from mien.report.matplotlib_grids import frame_grid, grouped_bars
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +54,6 @@ _STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "mien",
 }
-_WIDTH = 7.0  # inches: two columns of a journal
 
 
 def save(chart: Chart, folder: Path, *, raster: bool = True) -> list[Path]:
@@ -77,26 +88,11 @@ def figure(chart: Chart) -> Figure:
     raise TypeError(f"There is no drawing for {type(chart).__name__}.")
 
 
-def _new(height: float, title: str) -> Figure:
-    from matplotlib.figure import Figure
-
-    drawn = Figure(figsize=(_WIDTH, height), layout="constrained")
-    drawn.suptitle(title, x=0.01, ha="left", fontsize=9.5, fontweight="bold")
-    return drawn
-
-
-def _spread(values: Sequence[float], low: Sequence[float], high: Sequence[float]) -> list[list[float]]:
-    # An interval may lie beside its value by a rounding error; matplotlib refuses negative lengths.
-    below = [max(0.0, v - b) for v, b in zip(values, low, strict=True)]
-    above = [max(0.0, t - v) for v, t in zip(values, high, strict=True)]
-    return [below, above]
-
-
 @figure.register(BarChart)
 def _bars(chart: BarChart) -> Figure:
     columns = min(3, max(1, len(chart.series)))
     rows = max(1, math.ceil(len(chart.series) / columns))
-    drawn = _new(0.9 + rows * (0.55 + 0.24 * len(chart.groups)), chart.title)
+    drawn = new_figure(0.9 + rows * (0.55 + 0.24 * len(chart.groups)), chart.title)
     axes = drawn.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     for i in range(rows * columns):
         panel = axes[i // columns][i % columns]
@@ -104,7 +100,7 @@ def _bars(chart: BarChart) -> Figure:
             _bar_panel(panel, chart, chart.series[i], palette.SERIES[0])
         else:
             panel.set_axis_off()
-    axes[0][0].invert_yaxis()
+    axes[0][0].set_ylim(len(chart.groups) - 0.4, -0.6)  # a group without a bar keeps its place
     axes[0][0].set_xlim(*value_limits(chart))
     handles, names = axes[0][0].get_legend_handles_labels()
     if len(handles) > 1:
@@ -114,7 +110,7 @@ def _bars(chart: BarChart) -> Figure:
 
 def _bar_panel(panel: Axes, chart: BarChart, series: BarSeries, colour: str) -> None:
     places = range(len(chart.groups))
-    errors = _spread(series.values, series.low, series.high) if series.low else None
+    errors = spread(series.values, series.low, series.high) if series.low else None
     style = {"ecolor": palette.INK, "capsize": 2, "elinewidth": 1}
     panel.barh(
         list(places), list(series.values), height=0.62, color=colour, xerr=errors, error_kw=style,
@@ -135,7 +131,7 @@ def _bar_panel(panel: Axes, chart: BarChart, series: BarSeries, colour: str) -> 
 
 @figure.register(LineChart)
 def _lines(chart: LineChart) -> Figure:
-    drawn = _new(3.0, chart.title)
+    drawn = new_figure(3.0, chart.title)
     panel = drawn.subplots()
     for i, series in enumerate(chart.series):
         colour = palette.series_colour(i)
@@ -152,18 +148,20 @@ def _lines(chart: LineChart) -> Figure:
 
 @figure.register(ScatterChart)
 def _scatter(chart: ScatterChart) -> Figure:
-    drawn = _new(4.2, chart.title)
+    drawn = new_figure(4.2, chart.title)
     panel = drawn.subplots()
     if chart.identity:
         low, high = value_limits(chart)
         panel.plot([low, high], [low, high], "--", color=palette.REFERENCE, lw=1, label="perfect prediction")
         panel.set(xlim=(low, high), ylim=(low, high), aspect="equal")
     for i, group in enumerate(chart.groups):
-        errors = _spread(group.y, group.low, group.high) if group.low else None
+        errors = spread(group.y, group.low, group.high) if group.low else None
         panel.errorbar(
             list(group.x), list(group.y), yerr=errors, fmt="o", ms=4, lw=0.9, color=palette.series_colour(i),
             mec="white", mew=0.5, label=group.name,
         )  # fmt: skip
+    for i, series in enumerate(chart.lines, len(chart.groups)):
+        panel.plot(list(series.x), list(series.y), color=palette.series_colour(i), lw=1.5, label=series.name)
     panel.set(xlabel=chart.x_label, ylabel=chart.y_label)
     panel.grid(color=palette.GRID, lw=0.6)
     panel.legend(loc="upper left", bbox_to_anchor=(1, 1))
@@ -174,7 +172,7 @@ def _scatter(chart: ScatterChart) -> Figure:
 def _heat(chart: HeatMap) -> Figure:
     stack = heat_rows(chart)
     shares = [y[1] - y[0] for y in stack.panels] + ([stack.traces[1] - stack.traces[0]] if chart.traces else [])
-    drawn = _new(0.8 + stack.height / 90, chart.title)
+    drawn = new_figure(0.8 + stack.height / 90, chart.title)
     axes = drawn.subplots(len(shares), 1, squeeze=False, sharex=True, height_ratios=shares)[:, 0]
     for panel, heat in zip(axes, chart.panels, strict=False):
         limit = chart.limit or palette.robust_limit(heat.values)
@@ -214,7 +212,7 @@ def _heat_panel(panel: Axes, chart: HeatMap, values: Sequence[Sequence[float]], 
     panel.invert_yaxis()
     _colour_bar(panel.figure.colorbar(mesh, ax=panel, pad=0.01, aspect=12, label=chart.unit))
     if chart.annotate:
-        _write_values(panel, x, values, limit)
+        _write_values(panel, x, values, limit, chart.decimals)
 
 
 def _colour_bar(bar: Colorbar) -> None:
@@ -223,12 +221,14 @@ def _colour_bar(bar: Colorbar) -> None:
     bar.outline.set_linewidth(0.4)
 
 
-def _write_values(panel: Axes, x: Sequence[float], values: Sequence[Sequence[float]], limit: float) -> None:
+def _write_values(
+    panel: Axes, x: Sequence[float], values: Sequence[Sequence[float]], limit: float, decimals: int
+) -> None:
     for i, row in enumerate(values):
         for place, value in zip(x, row, strict=True):
             if math.isfinite(value):
                 colour = "white" if abs(value) > 0.65 * limit else "black"
-                panel.text(place, i, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=6.5)
+                panel.text(place, i, f"{value:.{decimals}f}", ha="center", va="center", color=colour, fontsize=6.5)
 
 
 def _lanes(panel: Axes, chart: HeatMap) -> None:
@@ -250,7 +250,7 @@ def _faces(chart: FaceMap) -> Figure:
 
     columns = min(3, max(1, len(chart.panels)))
     rows = max(1, math.ceil(len(chart.panels) / columns))
-    drawn = _new(0.5 + 2.6 * rows, chart.title)
+    drawn = new_figure(0.5 + 2.6 * rows, chart.title)
     axes = drawn.subplots(rows, columns, squeeze=False)
     limit = palette.robust_limit([list(panel.values.values()) for panel in chart.panels], 1.0)
     scale = LinearSegmentedColormap.from_list("mien", palette.DIVERGING if chart.signed else palette.SEQUENTIAL)
@@ -278,3 +278,7 @@ def _face_panel(panel: Axes, chart: FaceMap, values: Mapping[str, float], colour
     top, bottom = face_height(chart)
     xs = [x for x, _ in (*chart.points, *chart.outline)]
     panel.set(xlim=(min(xs), max(xs)), ylim=(bottom, top), aspect="equal")
+
+
+figure.register(GroupedBars, grouped_bars)
+figure.register(FrameGrid, frame_grid)

@@ -12,8 +12,18 @@ from functools import singledispatch
 from html import escape
 from typing import Any
 
-from mien.report.charts import BarChart, Chart, FaceMap, HeatMap, LineChart, ScatterChart
+from mien.report.charts import (
+    BarChart,
+    Chart,
+    FaceMap,
+    FrameGrid,
+    GroupedBars,
+    HeatMap,
+    LineChart,
+    ScatterChart,
+)
 from mien.report.plotly_common import Figure
+from mien.report.plotly_grids import frame_grid, grouped_bars
 from mien.report.plotly_maps import faces, heat
 from mien.report.plotly_plots import bars, lines, scatter
 
@@ -57,3 +67,5 @@ figure.register(LineChart, lines)
 figure.register(ScatterChart, scatter)
 figure.register(HeatMap, heat)
 figure.register(FaceMap, faces)
+figure.register(GroupedBars, grouped_bars)
+figure.register(FrameGrid, frame_grid)

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mien.regions.bits import REGIONS, face_outline
+from mien.regions.bits import face_outline
+from mien.regions.names import REGIONS
 from mien.regions.polygons import bounding_boxes, convex_hulls, grow
-from mien.report.charts import FaceMap, FacePanel, LineChart, LineSeries, PointGroup, ScatterChart
+from mien.report.charts import DrawnFace, FaceMap, FacePanel, LineChart, LineSeries, PointGroup, ScatterChart
 from mien.report.words import number, region_title
 from mien.types import LandmarkScheme
 
@@ -57,23 +58,59 @@ def _cell(value: Any) -> str:
     return number(value) if _is_number(value) else str(value)
 
 
+_LOSSES = {"train_loss": "training", "validation_loss": "validation"}
+_MOST_LINES = 8
+
+
 def training_chart(training: pd.DataFrame) -> LineChart | None:
-    """Return the training curve, or None when nothing was trained."""
-    if training.empty:
+    """Return the training curve of the network, or of that of each fold; None when nothing was trained."""
+    own = training[training["network"] == "trained"] if len(training) else training
+    if own.empty:
         return None
+    said = "Mean loss of each epoch, on standardised labels."
+    folds = own["fold"].nunique()
+    if folds == 1:
+        series = _curves(own, "")
+    elif folds * len(_curves(own, "")) <= _MOST_LINES:
+        said += " Each fold has a network of its own."
+        series = [line for fold, rows in own.groupby("fold") for line in _curves(rows, f", fold {fold}")]
+    else:
+        said += f" Lines are means over the networks of {folds} folds, bands reach from the lowest to the highest."
+        series = _curves(own, ", mean of the folds", band=True)
+    return _loss_chart("training_curve", "Training curve", said, series)
+
+
+def control_training_chart(training: pd.DataFrame) -> LineChart | None:
+    """Return the training curves of the controls with permuted labels, or None when there are none."""
+    own = training[training["network"] != "trained"] if len(training) else training
+    if own.empty:
+        return None
+    names = own["network"].unique()
+    said = "Mean loss of each epoch, on standardised labels that were permuted among participants."
+    if own["fold"].nunique() > 1:
+        said += " Lines are means over the folds."
+    if len(names) * len(_curves(own, "")) <= _MOST_LINES:
+        series = [line for name, rows in own.groupby("network") for line in _curves(rows, f", {name}")]
+    else:
+        said += f" They are means over {len(names)} networks; bands reach from the lowest to the highest."
+        series = _curves(own, ", permuted labels", band=True)
+    return _loss_chart("training_curve_permuted", "Training curve of the permuted controls", said, series)
+
+
+def _curves(training: pd.DataFrame, name: str, *, band: bool = False) -> list[LineSeries]:
+    """Return a line for each loss that is known: the mean over networks at each epoch."""
     series = []
-    for column, name in (("train_loss", "training"), ("validation_loss", "validation")):
-        known = training[training[column].notna()]
-        if len(known):
-            series.append(LineSeries(name=name, x=known["epoch"].tolist(), y=known[column].tolist()))
-    return LineChart(
-        name="training_curve",
-        title="Training curve",
-        caption="Mean loss of each epoch, on standardised labels.",
-        x_label="epoch",
-        y_label="loss",
-        series=series,
-    )
+    for column, loss in _LOSSES.items():
+        found = training[training[column].notna()].groupby("epoch")[column].agg(["mean", "min", "max"])
+        if len(found):
+            ends = {"low": found["min"].tolist(), "high": found["max"].tolist()} if band else {}
+            line = LineSeries(name=loss + name, x=found.index.tolist(), y=found["mean"].tolist(), **ends)
+            series.append(line)
+    return series
+
+
+def _loss_chart(name: str, title: str, caption: str, series: Sequence[LineSeries]) -> LineChart:
+    return LineChart(name=name, title=title, caption=caption, x_label="epoch", y_label="loss", series=series)
 
 
 def participant_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -135,7 +172,7 @@ def metrics_grid(metrics: pd.DataFrame, levels: Sequence[str]) -> Grid | None:
     order = {split: i for i, split in enumerate(("test", "validation", "train"))}
     rows = [
         [
-            SPLIT_TITLES.get(row.split, row.split),
+            SPLIT_TITLES.get(row.split, row.split) + (", new persons" if row.subset == "unseen_persons" else ""),
             row.level,
             _METRICS.get(row.metric, row.metric),
             float(row.value),
@@ -212,28 +249,34 @@ def face_map(region_relevance: pd.DataFrame, scheme: LandmarkScheme, shape: str,
     """Return the density of each region on a drawn mean face, a panel for each method."""
     if region_relevance.empty:
         return None
+    face = drawn_face(scheme, shape, padding)
+    panels = []
+    for method, own in region_relevance.groupby("method", sort=False):
+        values = {region_title(str(r.region)): float(r.density) for r in own.pipe(rows_of)}
+        panels.append(FacePanel(name=str(method), values={name: values.get(name, math.nan) for name in face.patches}))
+    return FaceMap(
+        name="face_map",
+        title="Where relevance is dense",
+        caption="Density of absolute relevance by region on a drawn mean face; 1 is an even spread over the face. "
+        "The person's right is on the left.",
+        points=face.points,
+        edges=face.edges,
+        patches=face.patches,
+        outline=_points(face_outline(np.asarray(scheme.mean_face, np.float64)[None], scheme)[0]),
+        panels=panels,
+        unit="times chance",
+    )
+
+
+def drawn_face(scheme: LandmarkScheme, shape: str = "hull", padding: float = 0.25) -> DrawnFace:
+    """Return the scheme's mean face with the regions as they are pooled, by their titles."""
     mean = np.asarray(scheme.mean_face, np.float64)
     outlined = convex_hulls if shape == "hull" else bounding_boxes
     patches = {
         region_title(name): _points(grow(outlined(mean[None, list(scheme.regions[name])]), padding)[0])
         for name in REGIONS
     }
-    panels = []
-    for method, own in region_relevance.groupby("method", sort=False):
-        values = {region_title(str(r.region)): float(r.density) for r in own.pipe(rows_of)}
-        panels.append(FacePanel(name=str(method), values={name: values.get(name, math.nan) for name in patches}))
-    return FaceMap(
-        name="face_map",
-        title="Where relevance is dense",
-        caption="Density of absolute relevance by region on a drawn mean face; 1 is an even spread over the face. "
-        "The person's right is on the left.",
-        points=_points(mean),
-        edges=tuple((int(a), int(b)) for a, b in scheme.edges),
-        patches=patches,
-        outline=_points(face_outline(mean[None], scheme)[0]),
-        panels=panels,
-        unit="times chance",
-    )
+    return DrawnFace(points=_points(mean), edges=tuple((int(a), int(b)) for a, b in scheme.edges), patches=patches)
 
 
 def _points(values: Any) -> list[tuple[float, float]]:

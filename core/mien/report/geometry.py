@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mien.report.charts import BarChart, FaceMap, HeatMap, ScatterChart
+from mien.report.charts import BarChart, DrawnFace, FaceMap, GroupedBars, HeatMap, ScatterChart
 
 ROW_PX = 26
 LANE_PX = 34
@@ -88,3 +88,25 @@ def face_height(chart: FaceMap) -> tuple[float, float]:
     ys = [y for _, y in (*chart.points, *chart.outline)] or [0.0, 1.0]
     margin = 0.05 * (max(ys) - min(ys) or 1.0)
     return min(ys) - margin, max(ys) + margin
+
+
+def grouped_limits(chart: GroupedBars) -> tuple[float, float]:
+    """Return the range of the value axis of grouped bars, 0 included, with a margin."""
+    values = [
+        value
+        for panel in chart.panels
+        for series in panel.series
+        for value in (*series.values, *series.low, *series.high)
+        if math.isfinite(value)
+    ]
+    low, high = min([0.0, *values]), max([0.0, *values])
+    margin = 0.06 * ((high - low) or 1.0)
+    return (low - margin if low < 0 else 0.0), (high + margin if high > 0 or low == 0 else margin)
+
+
+def drawn_face_box(face: DrawnFace) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return left and right, and top and bottom, of a square that holds a drawn face (y downwards)."""
+    xs, ys = [x for x, _ in face.points] or [0.0, 1.0], [y for _, y in face.points] or [0.0, 1.0]
+    half = 0.53 * max(max(xs) - min(xs), max(ys) - min(ys))
+    x, y = (min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2
+    return (x - half, x + half), (y - half, y + half)

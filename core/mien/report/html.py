@@ -14,8 +14,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from mien.errors import DataError
+from mien.interfaces.analyzer import Analysis
 from mien.report import draw_matplotlib, draw_plotly
-from mien.report.charts import Chart
+from mien.report.charts import Chart, FrameGrid
 from mien.report.material import Picture, ReportMaterial, VideoLink
 from mien.report.sections import Content, content
 
@@ -74,14 +75,26 @@ def permitted(material: ReportMaterial) -> ReportMaterial:
     if material.faces == "full":
         return material
     if material.faces == "none":
-        return replace(material, pictures=(), videos=())
+        return replace(material, pictures=(), videos=(), analyses=_framed(material, set()))
     recordings = material.table("recordings")
     agreed = set(recordings.loc[recordings["consent"].astype(bool), "recording"]) if len(recordings) else set()
     return replace(
         material,
         pictures=[picture for picture in material.pictures if picture.recording in agreed],
         videos=[video for video in material.videos if video.recording in agreed],
+        analyses=_framed(material, agreed),
     )
+
+
+def _framed(material: ReportMaterial, agreed: set[str]) -> dict[str, Analysis]:
+    """Return the analyses without the pictures that figures of frames have of other recordings."""
+    return {
+        name: replace(
+            analysis,
+            charts=[one.only(agreed) if isinstance(one, FrameGrid) else one for one in analysis.charts],
+        )
+        for name, analysis in material.analyses.items()
+    }
 
 
 def render(material: ReportMaterial, shown: Content, limit: int = LIMIT_BYTES) -> str:

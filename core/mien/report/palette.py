@@ -20,12 +20,20 @@ DIVERGING = ("#2166ac", "#67a9cf", "#d1e5f0", "#f7f7f7", "#fddbc7", "#ef8a62", "
 SEQUENTIAL = ("#f7fbff", "#d2e3f3", "#9ac8e0", "#529dcc", "#1c6cb1", "#08306b")
 """White for 0, dark blue for the largest (ColorBrewer Blues)."""
 
+ORDERED = ("#fde6a8", "#f4a95b", "#d0606b", "#71489b")
+"""From light to dark, so that their order is seen without colour too (after matplotlib's inferno)."""
+
 _ROBUST = 0.99
 
 
 def series_colour(index: int) -> str:
     """Return the colour of a series; after the last one they begin again."""
     return SERIES[index % len(SERIES)]
+
+
+def ordered_colours(count: int) -> list[str]:
+    """Return colours of series that have an order, from light to dark."""
+    return [interpolate(ORDERED, i / max(1, count - 1)) for i in range(count)]
 
 
 def robust_limit(values: Iterable[Sequence[float]], quantile: float = _ROBUST) -> float:
@@ -54,6 +62,13 @@ def interpolate(colours: Sequence[str], position: float) -> str:
     part = place - left
     pairs = zip(_rgb(colours[left]), _rgb(colours[left + 1]), strict=True)
     return "#" + "".join(f"{round(a + (b - a) * part):02x}" for a, b in pairs)
+
+
+def value_colour(value: float, *, signed: bool) -> str:
+    """Return the colour of a value of -1 to 1 (0 to 1 without sign, clipped); white where it is not known."""
+    if not math.isfinite(value):
+        return "#ffffff"
+    return interpolate(DIVERGING, (value + 1) / 2) if signed else interpolate(SEQUENTIAL, value)
 
 
 def scale(colours: Sequence[str]) -> list[list[float | str]]:

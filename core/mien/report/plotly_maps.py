@@ -44,7 +44,7 @@ def heat(chart: HeatMap) -> Figure:
                 },
                 "hovertemplate": "%{y}, %{x}: %{z:.3g}<extra></extra>",
                 "hoverongaps": False,
-                **({"texttemplate": "%{z:.2f}", "textfont": {"size": 11}} if chart.annotate else {}),
+                **({"texttemplate": f"%{{z:.{chart.decimals}f}}", "textfont": {"size": 11}} if chart.annotate else {}),
             }
         )
         layout[f"yaxis{n}"] = axis_of(domain=y, autorange="reversed", type="category", ticks="", showgrid=False)

@@ -146,7 +146,8 @@ def scatter(chart: ScatterChart) -> Figure:
     """Return points with their intervals."""
     data = [_points(group, palette.series_colour(i)) for i, group in enumerate(chart.groups)]
     layout = layout_of(480, xaxis=axis_of(chart.x_label), yaxis=axis_of(chart.y_label), shapes=[])
-    layout["showlegend"] = len(chart.groups) > 1 or chart.identity
+    layout["showlegend"] = len(chart.groups) > 1 or chart.identity or bool(chart.lines)
+    data += [_line(series, palette.series_colour(len(chart.groups) + i)) for i, series in enumerate(chart.lines)]
     if chart.identity:
         low, high = value_limits(chart)
         layout["xaxis"]["range"] = layout["yaxis"]["range"] = [low, high]
@@ -164,6 +165,17 @@ def scatter(chart: ScatterChart) -> Figure:
             },
         )
     return {"data": data, "layout": layout}
+
+
+def _line(series: LineSeries, colour: str) -> Figure:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": list(series.x),
+        "y": list(series.y),
+        "name": text_of(series.name),
+        "line": {"color": colour, "width": 2.2},
+    }
 
 
 def _points(group: PointGroup, colour: str) -> Figure:

@@ -6,7 +6,7 @@ import base64
 import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -45,26 +45,29 @@ def pseudonyms(participants: Iterable[str], seed: int | None) -> dict[str, str]:
 class Pseudonyms:
     """Ids and what stands for them: participants ``P001``, their recordings ``P001-1``, ``P001-2``, ...
 
+    ``sessions`` are named within their participant: ``P001-s1``; one that is a recording has that one's pseudonym.
     ``files`` are the names of video files, which texts must not hold.
     """
 
     participants: Mapping[str, str]
     recordings: Mapping[str, str]
     files: frozenset[str] = frozenset()
+    sessions: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, recordings: pd.DataFrame, seed: int | None) -> Pseudonyms:
-        """Make them for a table with the columns ``recording``, ``participant`` and, if known, ``video``."""
+        """Make them for a table with recording, participant and, if known, session and video."""
         people = pseudonyms(recordings["participant"], seed)
         ids: dict[str, str] = {}
         pairs = recordings[["participant", "recording"]].drop_duplicates().sort_values(["participant", "recording"])
         for person, own in pairs.groupby("participant"):
             ids |= {name: f"{people[str(person)]}-{i}" for i, name in enumerate(own["recording"], 1)}
+        sessions = _session_pseudonyms(recordings, people, ids) if "session" in recordings else {}
         videos = [str(video) for video in recordings.get("video", []) if not pd.isna(video) and str(video)]
-        return cls(people, ids, frozenset([*videos, *(Path(video).name for video in videos)]))
+        return cls(people, ids, frozenset([*videos, *(Path(video).name for video in videos)]), sessions)
 
     def apply(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Return a copy of a table without the ids: participant, recording, video and reason replaced.
+        """Return a copy of a table without the ids: participant, recording, session, video and reason replaced.
 
         The video file's name is left out; an id inside a reason is replaced.  Rows are put in the order of the
         pseudonyms, because the data set's own order may be that of the names.
@@ -75,6 +78,9 @@ class Pseudonyms:
             When an id has no pseudonym: a name must not slip through.
         """
         replaced = table.copy()
+        if "session" in replaced:
+            pairs = zip(table["participant"].map(str), table["session"].map(str), strict=True)
+            replaced["session"] = [self.sessions[pair] for pair in pairs]
         for column, known in (("participant", self.participants), ("recording", self.recordings)):
             if column in replaced:
                 replaced[column] = [known[str(value)] for value in replaced[column]]
@@ -92,7 +98,8 @@ class Pseudonyms:
         frames"): it is replaced where it is the whole text, stands in quotation marks, or follows "recording" or
         "participant".
         """
-        known = {**self.participants, **self.recordings}
+        sessions = {session: name for (_, session), name in self.sessions.items()}
+        known = {**sessions, **self.participants, **self.recordings}
         if text in known:
             return known[text]
         for name in sorted(self.files, key=len, reverse=True):
@@ -100,7 +107,19 @@ class Pseudonyms:
         text = _PATH.sub("(file)", text)
         plain = [name for name in known if len(name) > 2 and not name.isdigit()]
         text = _replace(text, r"(?<!\w)", plain, known)
-        return _replace(text, r"(?i:(?<=recording )|(?<=participant )|(?<=['\"“‘]))", list(known), known)
+        before = r"(?i:(?<=recording )|(?<=participant )|(?<=session )|(?<=['\"“‘]))"
+        return _replace(text, before, list(known), known)
+
+
+def _session_pseudonyms(
+    recordings: pd.DataFrame, people: Mapping[str, str], ids: Mapping[str, str]
+) -> dict[tuple[str, str], str]:
+    found: dict[tuple[str, str], str] = {}
+    for person, own in recordings.groupby("participant"):
+        for number, session in enumerate(sorted({str(name) for name in own["session"]}), 1):
+            alone = session in set(own["recording"])
+            found[str(person), session] = ids[session] if alone else f"{people[str(person)]}-s{number}"
+    return found
 
 
 def _replace(text: str, before: str, names: Sequence[str], known: Mapping[str, str]) -> str:

@@ -11,10 +11,12 @@ from typing import Any
 import pandas as pd
 
 from mien.interfaces.analyzer import Analysis
+from mien.report import evaluation as tested
 from mien.report import facts, words
 from mien.report.charts import Chart
 from mien.report.facts import Grid
 from mien.report.material import ReportMaterial
+from mien.report.validation import Validated, validated
 
 _ROLE_TITLES = {
     "worst": "Worst predicted participant",
@@ -23,7 +25,7 @@ _ROLE_TITLES = {
     "out of distribution": "Out of distribution",
 }
 
-_LEVELS = ("participant", "recording", "window")
+_LEVELS = ("participant", "session", "recording", "window")
 _FACES = {
     "full": "Pictures of all participants may be shown.",
     "consented": "Pictures are shown only of recordings whose participants agreed.",
@@ -76,10 +78,16 @@ class Content:
     splits: Grid
     exclusions: Grid | None
     remarks: Grid | None
+    division: Sequence[str]
     training: Chart | None
+    control_training: Chart | None
     predictions: Chart | None
     metrics: Grid | None
     finer_metrics: Grid | None
+    evaluation: Grid | None
+    evaluation_notes: Sequence[str]
+    confusion: Chart | None
+    validation: Validated | None
     participants: Grid | None
     face_map: Chart | None
     found: Sequence[Found]
@@ -106,9 +114,12 @@ class Content:
         return list({chart.name: chart for chart in self._charts()}.values())
 
     def _charts(self) -> Iterator[Chart]:
-        yield from (chart for chart in (self.training, self.predictions, self.face_map) if chart is not None)
+        own = (self.training, self.control_training, self.predictions, self.confusion, self.face_map)
+        yield from (chart for chart in own if chart is not None)
         for one in self.found:
             yield from one.charts
+        if self.validation is not None:
+            yield from self.validation.charts
         for example in self.examples:
             yield from example.charts
 
@@ -132,10 +143,16 @@ def content(material: ReportMaterial) -> Content:
         splits=facts.split_grid(recordings) if len(recordings) else facts.grid([], []),
         exclusions=facts.exclusion_grid(recordings) if len(recordings) else None,
         remarks=facts.remarks(recordings) if len(recordings) else None,
+        division=words.division(material.summary, config),
         training=facts.training_chart(material.table("training")),
+        control_training=facts.control_training_chart(material.table("training")),
         predictions=facts.prediction_chart(predictions, label) if has else None,
         metrics=facts.metrics_grid(material.table("metrics"), [level]),
         finer_metrics=facts.metrics_grid(material.table("metrics"), [name for name in _LEVELS if name != level]),
+        evaluation=tested.evaluation_grid(material.table("evaluation")),
+        evaluation_notes=tested.evaluation_notes(material.table("evaluation")),
+        confusion=tested.confusion_chart(material.table("confusion")),
+        validation=validated(material.table("validation"), material.table("replication"), predictions, label, level),
         participants=_participants(predictions) if has else None,
         face_map=_face_map(material),
         found=[_found(name, analysis) for name, analysis in material.analyses.items()],

@@ -61,8 +61,13 @@ def duration(seconds: float) -> str:
 def asked(config: Mapping[str, Any]) -> list[str]:
     """Return what a run was asked to do, in sentences, from the dump of its configuration."""
     sentences = []
-    if "dataset" in config:
-        name = config.get("objective", {}).get("name", "label")
+    name = config.get("objective", {}).get("name", "label")
+    if "dataset" in config and "training" not in config:
+        sentences.append(
+            f"Hold a trained network (“{_use(config.get('backbone'))}”) against the labels “{name}” of the data set "
+            f"“{_use(config['dataset'])}”, without training."
+        )
+    elif "dataset" in config:
         sentences.append(
             f"Learn to predict “{name}” from the videos of the data set “{_use(config['dataset'])}” "
             f"with the network “{_use(config.get('backbone'))}”."
@@ -102,21 +107,51 @@ def _windows(windows: Mapping[str, Any]) -> str:
 
 
 def _training(training: Mapping[str, Any], split: Mapping[str, Any]) -> str:
-    held_out = 100 * float(split.get("test", 0))
     epochs = count(int(training.get("epochs", 0)), "epoch")
     return (
         f"Train for at most {epochs} ({training.get('optimizer', '?')}, learning "
-        f"rate {training.get('learning_rate', '?')}, batches of {training.get('batch', '?')}); hold out "
-        f"{held_out:.0f} % of the participants where the data set does not say whom."
+        f"rate {training.get('learning_rate', '?')}, batches of {training.get('batch', '?')}); {_held_out(split)}."
     )
+
+
+def _held_out(split: Mapping[str, Any]) -> str:
+    scheme = split.get("scheme", "holdout")
+    if scheme == "k_fold":
+        return f"hold out each participant once, in {split.get('folds', '?')} folds with a network each"
+    if scheme == "leave_one_out":
+        return "hold out one participant at a time, with a network each"
+    return (
+        f"hold out {100 * float(split.get('test', 0)):.0f} % of the participants where the data set does not say whom"
+    )
+
+
+def division(summary: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
+    """Return what is to be known of how participants were divided, from ``summary.json`` and the configuration."""
+    said = []
+    folds = int(summary.get("folds", 1))
+    if config.get("split", {}).get("scheme", "holdout") != "holdout" and folds:
+        said.append(
+            f"Every participant was held out once, in one of {folds} folds. Each prediction and each explanation below "
+            "is of the network that did not see the participant; videos out of distribution are judged by that of the "
+            "first fold."
+        )
+    if shared := int(summary.get("shared_persons", 0)):
+        said.append(
+            f"The data set's own parts share persons: {count(shared, 'participant has', 'participants have')} "
+            "recordings on more than one side, and the network has seen them when it is tested on them."
+        )
+    return said
 
 
 def _explaining(explain: Mapping[str, Any], pooling: Mapping[str, Any]) -> list[str]:
     methods = [f"{name} ({_use(part)})" for name, part in explain.get("methods", {}).items()]
     if not methods:
         return []
-    networks = int(explain.get("controls", {}).get("networks", 0))
-    beside = f", and beside it {count(networks, 'untrained network')}" if networks else ""
+    controls = explain.get("controls", {})
+    networks, permuted = int(controls.get("networks", 0)), int(controls.get("permuted", 0))
+    others = [count(networks, "untrained network")] if networks else []
+    others += [f"{count(permuted, 'network')} trained with permuted labels"] if permuted else []
+    beside = f", and beside it {listed(others)}," if others else ""
     shape = {"hull": "the grown hull of its landmarks", "box": "the grown box of its landmarks"}
     return [
         f"Explain the trained network{beside} with {listed(methods)}, on the {explain.get('split', '?')} recordings.",
@@ -137,7 +172,19 @@ def headlines(summary: Mapping[str, Any]) -> list[str]:
 def held_out_metrics(summary: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Return the metrics of the held-out participants at the level of the headline, by name."""
     level = summary.get("level", "participant")
-    return {m["metric"]: m for m in summary.get("metrics", []) if m["split"] == "test" and m["level"] == level}
+    return {
+        m["metric"]: m
+        for m in summary.get("metrics", [])
+        if m["split"] == "test" and m["level"] == level and m.get("subset", "all") == "all"
+    }
+
+
+def held_out_people(summary: Mapping[str, Any], units: int) -> str:
+    """Return of whom a metric is: ``12 held-out participants``, ``24 sessions of 12 held-out participants``."""
+    people = count(int(summary.get("held_out", units)), "held-out participant")
+    level, folds = summary.get("level", "participant"), int(summary.get("folds", 1))
+    people = people if level == "participant" else f"{count(units, str(level))} of {people}"
+    return f"{people} in {folds} folds" if folds > 1 else people
 
 
 def _prediction_headline(summary: Mapping[str, Any]) -> list[str]:
@@ -145,9 +192,16 @@ def _prediction_headline(summary: Mapping[str, Any]) -> list[str]:
     r, error = held_out.get("pearson"), held_out.get("mae")
     if r is None:
         return []
-    people = count(int(summary.get("held_out", r["n"])), "held-out participant")
-    if summary.get("level") == "recording":
-        people = f"{count(int(r['n']), 'recording')} of {people}"
+    people = held_out_people(summary, int(r["n"]))
+    if (
+        int(summary.get("folds", 1)) > 1
+    ):  # a correlation over folds is biased: whoever is held out pulls the others' mean
+        if error is None or error["value"] is None:
+            return []
+        return [
+            f"On {people}, the mean absolute error is {number(error['value'], 2)} "
+            f"({interval(error['low'], error['high'])}); what that is worth, the skill over the training mean says."
+        ]
     if r["value"] is None or not math.isfinite(r["value"]):
         return [f"With {people} the correlation of predictions with labels is not defined."]
     mae = f" The mean absolute error is {number(error['value'], 2)}." if error and error["value"] is not None else ""
@@ -170,6 +224,12 @@ def densest(regions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return list(first.values())
 
 
+_CONTROLS = {
+    "untrained_highest": ("an untrained network", "untrained networks"),
+    "permuted_highest": ("a network trained with permuted labels", "networks trained with permuted labels"),
+}
+
+
 def _region_sentence(finding: Mapping[str, Any]) -> str:
     density = float(finding["density"])
     text = (
@@ -177,16 +237,18 @@ def _region_sentence(finding: Mapping[str, Any]) -> str:
         f"{number(density, 2)} times what an even spread over the face would give "
         f"({interval(finding.get('low'), finding.get('high'))})"
     )
-    highest = finding.get("untrained_highest")
-    if highest is None or not math.isfinite(highest) or highest <= 0:
+    known = {key: finding.get(key) for key in _CONTROLS}
+    beside = {key: float(value) for key, value in known.items() if value is not None and 0 < value < math.inf}
+    if not beside:
         return text + "; there is no untrained network to compare with."
-    ratio = density / highest
+    largest = max(beside, key=lambda key: beside[key])
+    ratio = density / beside[largest]
     if ratio <= 1:
         return text + (
-            f", but an untrained network reaches {number(highest, 2)} there: this finding does not show "
+            f", but {_CONTROLS[largest][0]} reaches {number(beside[largest], 2)} there: this finding does not show "
             "what was learnt."
         )
-    return text + f", and {number(ratio, 2)} times the highest of the untrained networks."
+    return text + f", and {number(ratio, 2)} times the highest of the {listed([_CONTROLS[key][1] for key in beside])}."
 
 
 def _data_headline(summary: Mapping[str, Any]) -> list[str]:

@@ -8,20 +8,17 @@ from pydantic import Field
 
 from mien.interfaces import Analysis, Analyzer, RunView
 from mien.tables import METHOD, Column, Table
-from mien_plugins.analyzers.bootstrap import mean_interval
 from mien_plugins.analyzers.time_bins import independent_bins
+from mien_plugins.analyzers.window_correlation import KINDS
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from mien.report.charts import HeatMap
-
-    Array = npt.NDArray[np.float64]
-
-LARGEST = 0.999  # a perfect rank correlation of few frames would have an infinite Fisher z
-_WINDOW = ["recording", "participant", "window"]
+    from mien.statistics import WindowedSeries
+    from mien_plugins.analyzers.window_correlation import Window
 
 _CORRELATIONS = Table(
     "au_correlation",
@@ -31,11 +28,12 @@ _CORRELATIONS = Table(
         Column("source", "string", "The user's name of the source, a key of action_units."),
         Column("region", "string", "A face region, or elsewhere_face (the face outside all regions)."),
         Column("au", "string", "The Action Unit, e.g. AU12."),
+        Column("kind", "string", "What of the Action Unit.", allowed=KINDS),
         Column(
             "correlation",
             "number",
-            "Spearman's correlation of the region's signed relevance with the intensity, -1 to 1: mean over "
-            "participants by Fisher's z; absent where it is undefined in every window.",
+            "Spearman's correlation of the region's signed relevance with it inside a window, -1 to 1: mean over "
+            "participants by Fisher's z, clipped at 0.999; absent where it is undefined in every window.",
             nullable=True,
         ),
         Column(
@@ -45,45 +43,70 @@ _CORRELATIONS = Table(
             nullable=True,
         ),
         Column("high", "number", "Upper end of the 95 % interval.", nullable=True),
+        Column(
+            "p",
+            "number",
+            "Two-sided, against circular shifts of the Action Unit over the whole recording; absent where the "
+            "correlation is.",
+            nullable=True,
+        ),
+        Column("q", "number", "Benjamini-Hochberg q-value over all rows of the table.", nullable=True),
         Column("participants", "integer", "Participants with a defined correlation."),
         Column("windows", "integer", "Windows in which the correlation is defined."),
         Column("undefined_windows", "integer", "Windows in which one of the two series does not change."),
     ),
 )
 
+_OUTSIDE = ("total", "background")
+_UNEVEN = 0.25  # of the median step: beyond it, frames are not equally spaced
+
 
 class AuCorrelation(Analyzer):
-    """Rank correlation over time of each region's signed relevance with each Action Unit's intensity.
+    """Rank correlation over time of each region's signed relevance with each Action Unit, inside windows.
 
-    Within each window Spearman's correlation of the two series is taken over frames with a face, clipped to +-0.999
+    The effect: within each window Spearman's correlation of the two series over frames with a face, clipped to +-0.999
     and transformed by Fisher's z; a participant's value is the mean over windows, and the figure is the mean over
     participants, transformed back, with a percentile bootstrap interval over participants.  A pair of which one
     series is constant in a window is undefined there: it is counted, not taken for 0.
 
-    A method whose relevance has fewer than ``least_bins`` independent values over a window (Grad-CAM has a value
-    for every eighth frame) is not correlated, and the notes say so.
+    The test: smooth series of one window correlate by chance far more often than a test on frames believes, and windows
+    of a person are not independent.  So the Action Units of each recording are shifted by a random number of frames,
+    wrapping around, over the whole recording, and the effect is taken again.  This assumes frames of equal steps in
+    time and series that are stationary over the recording.  Windows that were sampled sparsely do no harm: only Action
+    Units have to be known in between.
 
-    There are no p-values here: smooth series of one window correlate by chance far more often than a test on
-    frames believes.  Testing against circularly shifted series comes with the statistics analyzer.
+    A method whose relevance has fewer than ``least_bins`` independent values over a window (Grad-CAM has a value
+    for every eighth frame) is not correlated, and the notes say so.  Held-out recordings count; where none was
+    explained, the other labelled ones.
     """
+
+    citation: ClassVar[str] = (
+        "Moreno, Alghowinem, Park, Breazeal: Expresso-AI, ACII 2023; "
+        "Harris: A Shift Test for Independence in Generic Time Series, arXiv 2012.06862, 2020; "
+        "Benjamini, Hochberg: Controlling the False Discovery Rate, JRSS B 1995"
+    )
+
+    version: ClassVar[int] = 2
 
     tables: ClassVar[tuple[Table, ...]] = (_CORRELATIONS,)
 
     least_bins: int = Field(8, ge=3, description="Fewest independent time bins of a window.")
     resamples: int = Field(2000, ge=100, description="Bootstrap resamples.")
+    shifts: int = Field(999, ge=99, description="Random shifts of each recording.")
 
     def analyze(self, run: RunView) -> Analysis:
         """Return the table ``au_correlation`` and a heat map of region x Action Unit for each method."""
         import pandas as pd
 
+        from mien_plugins.analyzers.window_correlation import series_of, windows_of
+
         if run.relevance.empty:
             return Analysis(notes=["Relevance and Action Units are not compared: nothing was explained."])
         if run.action_units.empty:
             return Analysis(notes=["Relevance and Action Units are not compared: there are no Action Units."])
-        relevance = run.relevance[run.relevance["split"] != "out_of_distribution"]
+        relevance, notes = _counted(run.relevance)
         tables: list[pd.DataFrame] = []
-        notes: list[str] = []
-        for method, own in relevance.groupby("method", sort=False):
+        for method, own in relevance.groupby("method", sort=False, observed=True):
             bins = independent_bins(own)
             if bins < self.least_bins:
                 notes.append(
@@ -91,86 +114,117 @@ class AuCorrelation(Analyzer):
                     f"a window, fewer than {self.least_bins}."
                 )
                 continue
-            for source, units in run.action_units.groupby("source", sort=False):
-                table = self._correlate(own, units, run.seed)
-                if len(table):
-                    tables.append(table.assign(method=method, source=source))
-        if not tables:
+            regions = [str(region) for region in own["region"].unique() if region not in _OUTSIDE]
+            windows = windows_of(own, regions)
+            for source, units in run.action_units.groupby("source", sort=False, observed=True):
+                for kind in KINDS:
+                    table = self._tested(windows, series_of(units, kind), regions, run.seed)
+                    tables.append(table.assign(method=method, source=source, kind=kind))
+        table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+        if table.empty:
             return Analysis(notes=notes or ["No explained frame has Action Units."])
-        table = pd.concat(tables, ignore_index=True)
-        table = table[["method", "source", *(name for name in table if name not in ("method", "source"))]]
+        table = _with_q(table)
         charts = [_chart(own, str(source)) for source, own in table.groupby("source", sort=False)]
+        notes += _uneven(run.action_units, relevance)
         return Analysis({"au_correlation": table}, charts, [*_notes(table), *notes])
 
-    def _correlate(self, relevance: pd.DataFrame, units: pd.DataFrame, seed: int) -> pd.DataFrame:
-        """Return one row a region and Action Unit."""
+    def _tested(
+        self, windows: Sequence[Window], table: pd.DataFrame, regions: Sequence[str], seed: int
+    ) -> pd.DataFrame:
+        """Return one row a region and Action Unit; none where no window has Action Units."""
         import numpy as np
         import pandas as pd
 
-        intensity = units.pivot_table(index=["recording", "frame"], columns="au", values="intensity", dropna=False)
-        regions = [r for r in relevance["region"].unique() if r not in ("total", "background")]
-        windows = [
-            (participant, found)
-            for (_, participant, _), own in relevance[relevance["valid"]].groupby(_WINDOW, sort=False)
-            if (found := _window(own, intensity, regions)) is not None
-        ]
-        if not windows:
+        from mien.statistics import circular_shift_test, mean_interval
+
+        recordings = series_by_recording(windows, table)
+        if not recordings:
             return pd.DataFrame()
-        people = list(dict.fromkeys(person for person, _ in windows))
-        z = np.stack([np.arctanh(np.clip(found, -LARGEST, LARGEST)) for _, found in windows])
-        of = np.array([people.index(person) for person, _ in windows])
-        means = np.stack([_mean(z[of == i]) for i in range(len(people))]).reshape(len(people), -1)
-        mean, low, high = (np.tanh(v) for v in mean_interval(means, self.resamples, seed))
-        undefined = np.isnan(z).sum(0).ravel()
-        pairs = [(region, str(au)) for region in regions for au in intensity.columns]
-        columns = {"correlation": mean, "low": low, "high": high}
+        found = circular_shift_test(recordings, np.random.default_rng(seed), self.shifts)
+        means = found.z.reshape(len(found.people), -1)
+        mean, low, high = (np.tanh(values) for values in mean_interval(means, self.resamples, seed))
+        pairs = [(region, str(au)) for region in regions for au in table.columns]
         return pd.DataFrame(pairs, columns=["region", "au"]).assign(
-            **columns,
-            participants=np.isfinite(means).sum(0),
-            windows=len(windows) - undefined,
-            undefined_windows=undefined,
+            correlation=mean,
+            low=low,
+            high=high,
+            p=found.p.ravel(),
+            participants=found.participants.ravel(),
+            windows=found.windows.ravel(),
+            undefined_windows=found.undefined.ravel(),
         )
 
 
-def _window(own: pd.DataFrame, intensity: pd.DataFrame, regions: list[str]) -> Array | None:
-    """Return the correlations of one window, regions x Action Units; None without Action Units in it."""
-    import numpy as np
+def series_by_recording(windows: Sequence[Window], table: pd.DataFrame) -> list[WindowedSeries]:
+    """Return Action Units over whole recordings, by frame number, with the windows of relevance in them.
 
-    signed = own.pivot(index="frame", columns="region", values="signed").reindex(columns=regions)
-    recording = own["recording"].iloc[0]
-    wanted = intensity.reindex([(recording, frame) for frame in signed.index])
-    seen = wanted.notna().any(axis=1).to_numpy()
-    if seen.sum() < 3:
-        return None
-    left, right = signed.to_numpy(np.float64)[seen], wanted.to_numpy(np.float64)[seen]
-    return spearman(left, right)
+    Parameters
+    ----------
+    windows : sequence of Window
+    table : DataFrame
+        What `series_of` gives: Action Units over recording and frame.  Frames that it lacks are unknown.
 
-
-def spearman(left: Array, right: Array) -> Array:
-    """Return Spearman's correlation of each pair of columns: ``(T, A)`` and ``(T, B)`` to ``(A, B)``.
-
-    NaN where one of the two is constant or has a gap.
+    Returns
+    -------
+    list of WindowedSeries
+        Recordings with Action Units in some window; windows beyond the last known frame have unknown ones there.
     """
-    return _standard_ranks(left).T @ _standard_ranks(right)
-
-
-def _standard_ranks(series: Array) -> Array:
-    """Return ranks, centred and of length 1, so that their product is their correlation; NaN for constant series."""
-    import numpy as np
-    import pandas as pd
-
-    ranks = pd.DataFrame(series).rank().where(np.isfinite(series)).to_numpy(np.float64)
-    centred = ranks - ranks.mean(axis=0)
-    length = np.sqrt((centred**2).sum(axis=0))
-    return np.divide(centred, length, out=np.full(centred.shape, np.nan), where=length > 0)
-
-
-def _mean(z: Array) -> Array:
-    """Return the mean over windows without the undefined ones; NaN where all are."""
     import numpy as np
 
-    known = np.isfinite(z).sum(0)
-    return np.divide(np.nansum(z, axis=0), known, out=np.full(z.shape[1:], np.nan), where=known > 0)
+    from mien.statistics import WindowedSeries
+
+    own: dict[str, list[Window]] = {}
+    for window in windows:
+        own.setdefault(window.recording, []).append(window)
+    found = []
+    for name, units in table.groupby(level="recording", observed=True):
+        mine = own.get(str(name), [])
+        frames = units.index.get_level_values("frame").to_numpy(np.intp)
+        last = max([int(frames.max()), *(int(window.frames[-1]) for window in mine)])
+        whole = np.full((last + 1, units.shape[1]), np.nan)
+        whole[frames] = units.to_numpy(np.float64)
+        if any(np.isfinite(whole[window.frames]).any() for window in mine):
+            placed = [(window.frames, window.signed) for window in mine]
+            found.append(WindowedSeries(mine[0].participant, whole, placed))
+    return found
+
+
+def _counted(relevance: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Return held-out relevance; without any, that of other labelled recordings, and a note."""
+    tested = relevance[relevance["split"] == "test"]
+    if len(tested):
+        return tested, []
+    others = relevance[relevance["split"] != "out_of_distribution"]
+    if others.empty:
+        return others, ["Relevance and Action Units are not compared: no labelled recording was explained."]
+    return others, ["No held-out recording was explained: Action Units are compared on recordings of the training."]
+
+
+def _with_q(table: pd.DataFrame) -> pd.DataFrame:
+    import numpy as np
+
+    from mien.statistics import benjamini_hochberg
+
+    table = table.assign(q=benjamini_hochberg(table["p"].to_numpy(np.float64)))
+    return table[[column.name for column in _CORRELATIONS.columns]]
+
+
+def _uneven(units: pd.DataFrame, relevance: pd.DataFrame) -> list[str]:
+    """Return a note on recordings whose frames are not equally spaced in time."""
+    from mien.report.words import count
+
+    own = units[units["recording"].isin(relevance["recording"].unique())]
+    times = own.drop_duplicates(["recording", "frame"]).sort_values(["recording", "frame"])
+    following = times["frame"].diff() == 1
+    step = times["time_s"].diff().where(following & (times["recording"] == times["recording"].shift()))
+    median = step.groupby(times["recording"], observed=True).transform("median")
+    uneven = times.loc[(step - median).abs() > _UNEVEN * median, "recording"].nunique()
+    if not uneven:
+        return []
+    return [
+        f"The frames of {count(int(uneven), 'recording')} are not equally spaced in time. The circular shifts go by "
+        "frames as if they were; where the rate changes much, their p-values are approximate."
+    ]
 
 
 def _chart(table: pd.DataFrame, source: str) -> HeatMap:
@@ -179,14 +233,17 @@ def _chart(table: pd.DataFrame, source: str) -> HeatMap:
 
     regions, units = list(table["region"].unique()), sorted(table["au"].unique())
     panels = []
-    for method, own in table.groupby("method", sort=False):
+    several = table["kind"].nunique() > 1
+    for (method, kind), own in table.groupby(["method", "kind"], sort=False):
         values = own.pivot(index="region", columns="au", values="correlation").reindex(index=regions, columns=units)
-        panels.append(HeatPanel(name=str(method), values=values.to_numpy().tolist()))
+        name = f"{method}, {kind}" if several else str(method)
+        panels.append(HeatPanel(name=name, values=values.to_numpy().tolist()))
     return HeatMap(
         name=chart_name("au_correlation", source),
         title=f"Relevance against Action Units ({source})",
         caption="Spearman correlation over the frames of a window of a region's signed relevance with an Action Unit's "
-        "intensity, mean over participants; empty where it is not defined. Intervals are in the table au_correlation.",
+        f"{' or '.join(table['kind'].unique())}, mean over participants; empty where it is not defined. Intervals, p "
+        "and q are in the table au_correlation.",
         rows=[region_title(str(region)) for region in regions],
         x=list(range(len(units))),
         x_names=[str(unit) for unit in units],
@@ -201,7 +258,7 @@ def _notes(table: pd.DataFrame) -> list[str]:
     from mien.report.words import count, interval, number, with_article
 
     notes = []
-    for (method, source), own in table.groupby(["method", "source"], sort=False):
+    for (method, source, kind), own in table.groupby(["method", "source", "kind"], sort=False):
         known: Any = own[own["correlation"].notna()]
         undefined = int(own["undefined_windows"].sum())
         total = undefined + int(own["windows"].sum())
@@ -209,12 +266,29 @@ def _notes(table: pd.DataFrame) -> list[str]:
             top = known.loc[known["correlation"].abs().idxmax()]
             notes.append(
                 f"{method}: the relevance of {with_article(top['region'])} goes most closely with {top['au']} "
-                f"({source}), r = {number(top['correlation'], 2)} ({interval(top['low'], top['high'])}, "
-                f"{count(int(top['participants']), 'participant')})."
+                f"({source}, {kind}), r = {number(top['correlation'], 2)} ({interval(top['low'], top['high'])}, "
+                f"{count(int(top['participants']), 'participant')}; q = {number(top['q'], 2)})."
             )
         if undefined:
             notes.append(
-                f"{method}, {source}: {undefined:,} of {total:,} correlations of a window are undefined, because a "
-                "series does not change in it; they are left out, not counted as 0."
+                f"{method}, {source}, {kind}: {undefined:,} of {total:,} correlations of a window are undefined, "
+                "because a series does not change in it; they are left out, not counted as 0."
             )
+    made = table[table["p"].notna()]
+    notes.append(
+        f"Tested against circular shifts over whole recordings, as one family of {count(len(made), 'test')}: "
+        f"{_sizes(made)}. {int((made['q'] < 0.05).sum())} have q below 0.05."
+    )
     return notes
+
+
+def _sizes(made: pd.DataFrame) -> str:
+    """Return what a family is made of: regions x Action Units of each method, source and kind."""
+    from mien.report.words import count, listed
+
+    parts = [
+        f"{method}, {source}, {kind}: {count(own['region'].nunique(), 'region')} × "
+        f"{count(own['au'].nunique(), 'Action Unit')}, {len(own)} defined"
+        for (method, source, kind), own in made.groupby(["method", "source", "kind"], sort=False)
+    ]
+    return listed(parts) or "none could be made"

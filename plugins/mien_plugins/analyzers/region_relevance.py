@@ -8,7 +8,6 @@ from pydantic import Field
 
 from mien.interfaces import Analysis, Analyzer, RunView
 from mien.tables import ABSOLUTE, AREA, METHOD, PARTICIPANT, REGION, SIGNED, Column, Table
-from mien_plugins.analyzers.bootstrap import mean_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,6 +83,8 @@ class RegionRelevance(Analyzer):
     architecture give without any learning.  Recordings that are out of distribution are left out.
     """
 
+    citation: ClassVar[str] = "Moreno, Alghowinem, Park, Breazeal: Expresso-AI, ACII 2023"
+
     tables: ClassVar[tuple[Table, ...]] = (_REGIONS, _PEOPLE)
 
     resamples: int = Field(2000, ge=100, description="Bootstrap resamples.")
@@ -101,6 +102,8 @@ class RegionRelevance(Analyzer):
 
     def _table(self, people: pd.DataFrame, controls: pd.DataFrame, seed: int) -> pd.DataFrame:
         import pandas as pd
+
+        from mien.statistics import mean_interval
 
         rows: list[dict[str, Any]] = []
         for method, own in people.groupby("method", sort=False):
@@ -134,7 +137,7 @@ def participant_measures(relevance: pd.DataFrame, by: list[str]) -> pd.DataFrame
 
 def control_measures(control: pd.DataFrame) -> pd.DataFrame:
     """Return the mean over participants of each untrained network: method, network, region, share, density."""
-    people = participant_measures(control, ["method", "network"])
+    people = participant_measures(control[control["kind"] == "untrained"], ["method", "network"])
     if people.empty:
         return people
     return people.groupby(["method", "network", "region"], sort=False)[list(MEASURES)].mean().reset_index()

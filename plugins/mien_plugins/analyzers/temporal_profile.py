@@ -9,7 +9,6 @@ from pydantic import Field
 
 from mien.interfaces import Analysis, Analyzer, RunView
 from mien.tables import ABSOLUTE, FRAME, METHOD, PARTICIPANT, RECORDING, REGION, SIGNED, TIME, Column, Table
-from mien_plugins.analyzers.bootstrap import mean_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,6 +81,8 @@ class TemporalProfile(Analyzer):
     relevance in each tenth of the recording says whether the network looks at its beginning or end.
     """
 
+    citation: ClassVar[str] = "Moreno, Alghowinem, Park, Breazeal: Expresso-AI, ACII 2023"
+
     tables: ClassVar[tuple[Table, ...]] = (_PROFILE, _EXTREMES, _COURSE)
 
     frames: int = Field(4, ge=1, description="Top and bottom frames of each recording.")
@@ -128,6 +129,8 @@ class TemporalProfile(Analyzer):
         """Return the density of absolute relevance in each part of a recording, mean over participants."""
         import numpy as np
         import pandas as pd
+
+        from mien.statistics import mean_interval
 
         lengths = run.recordings.set_index("recording")["duration_s"].astype("float64")
         outside = run.relevance.loc[run.relevance["split"] == "out_of_distribution", "recording"].unique()

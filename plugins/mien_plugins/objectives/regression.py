@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from mien.interfaces import LabelScale, Objective
 from mien.types import FloatArray
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+BDI_II = {"minimal": 0.0, "mild": 14.0, "moderate": 20.0, "severe": 29.0}
+"""Severity bands of the BDI-II, by their lowest score (Beck, Steer & Brown 1996)."""
 
 
 class Regression(Objective):
@@ -23,11 +27,28 @@ class Regression(Objective):
     """
 
     higher_is: ClassVar[str] = "a higher score"
+    continuous: ClassVar[bool] = True
 
     name: str = Field("score", description="What the score is called in tables and figures.")
     minimum: float | None = Field(None, description="Labels below it are errors.")
     maximum: float | None = Field(None, description="Labels above it are errors.")
     loss_function: Literal["mse", "mae", "huber"] = "mse"
+    bands: dict[str, float] = Field(
+        BDI_II,
+        description="Severity bands by name: the lowest score of each, ascending; {} for none. Those of the BDI-II "
+        "where they fit between minimum and maximum, else none.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bands_of_its_scale(cls, fields: Any) -> Any:
+        """The default is of one scale: a score that is not on it has no bands, instead of wrong ones."""
+        if not isinstance(fields, dict) or "bands" in fields:
+            return fields
+        minimum, maximum = fields.get("minimum"), fields.get("maximum")
+        below = isinstance(minimum, int | float) and minimum < min(BDI_II.values())
+        above = isinstance(maximum, int | float) and maximum < max(BDI_II.values())
+        return {**fields, "bands": {}} if below or above else fields
 
     @field_validator("maximum")
     @classmethod
@@ -36,6 +57,27 @@ class Regression(Objective):
         if maximum is not None and minimum is not None and maximum <= minimum:
             raise ValueError(f"the maximum {maximum:g} is not above the minimum {minimum:g}")
         return maximum
+
+    @field_validator("bands")
+    @classmethod
+    def _bands_in_order(cls, bands: dict[str, float], info: ValidationInfo) -> dict[str, float]:
+        lowest = list(bands.values())
+        if not all(math.isfinite(label) for label in lowest):
+            raise ValueError("the lowest score of each band must be a finite number")
+        for (one, a), (other, b) in zip(list(bands.items())[:-1], list(bands.items())[1:], strict=True):
+            if b <= a:
+                raise ValueError(f"the band '{other}' begins at {b:g}, which is not above '{one}' at {a:g}")
+        minimum, maximum = info.data.get("minimum"), info.data.get("maximum")
+        if lowest and minimum is not None and lowest[0] > minimum:
+            raise ValueError(f"labels from {minimum:g} to {lowest[0]:g} are in no band: begin the first at {minimum:g}")
+        if lowest and maximum is not None and lowest[-1] > maximum:
+            raise ValueError(f"the band '{list(bands)[-1]}' begins at {lowest[-1]:g}, above the maximum {maximum:g}")
+        return bands
+
+    @property
+    def severity_bands(self) -> Mapping[str, float]:
+        """The lowest score of each band, ascending."""
+        return self.bands
 
     @property
     def outputs(self) -> int:
