@@ -51,6 +51,8 @@ _HOME = {
     "RunView": "mien.interfaces",
     "Table": "mien.tables",
     "Tile": "mien.types",
+    "Unavailable": "mien.interfaces",
+    "WeightFile": "mien.weights",
     "explain": "mien.explaining",
     "hookimpl": "mien.registry",
 }

@@ -45,3 +45,15 @@ class QuietProgress:
     def task(self, label: str, total: float | None, unit: str = "") -> Iterator[Task]:
         """Yield a task that counts nothing."""
         yield _QuietTask()
+
+
+class NamedProgress:
+    """Another progress whose labels end with what is worked on: ``training (fold 2)``."""
+
+    def __init__(self, progress: Progress, name: str) -> None:
+        self._progress = progress
+        self._name = name
+
+    def task(self, label: str, total: float | None, unit: str = "") -> AbstractContextManager[Task]:
+        """Return the task of the other progress."""
+        return self._progress.task(f"{label} ({self._name})", total, unit)

@@ -12,14 +12,9 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from mien.regions.names import FACE, REGIONS
 from mien.regions.polygons import bounding_boxes, convex_hulls, fill, grow
 from mien.types import BitArray, FloatArray, LandmarkScheme
-
-REGIONS = ("right_eye", "left_eye", "right_eyebrow", "left_eyebrow", "nose", "mouth")
-"""The regions that every landmark scheme defines; right and left are the person's own."""
-
-FACE = "face"
-"""The region inside the outline of the face, with all others."""
 
 region_names: tuple[str, ...] = (*REGIONS, FACE)
 """Bit i of a mask is ``region_names[i]``."""

@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mien.regions.pooling import BACKGROUND, SUMS, TOTAL
+from mien.regions.names import BACKGROUND, TOTAL
+from mien.regions.pooling import SUMS
 
 
 def counted(rows: pd.DataFrame) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mien.regions.bits import FACE
+from mien.regions.names import BACKGROUND, ELSEWHERE, FACE, TOTAL
 from mien.types import ClipBatch
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 SUMS = ("signed", "positive", "negative", "absolute", "area")
 """The measures of a cell or region: sums over its elements, and how many there are."""
 
-ELSEWHERE, BACKGROUND, TOTAL = "elsewhere_face", "background", "total"
 
 _FRAME = ("method", "network", "recording", "window", "frame")
 
