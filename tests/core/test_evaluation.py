@@ -103,7 +103,7 @@ def test_leave_one_out_has_skill_and_no_correlation(regression) -> None:
     assert own.loc[["pearson", "spearman"], ["value", "p", "low"]].isna().all(axis=None)
     assert "see rmse_skill" in own.loc["pearson", "note"]
     assert own.loc["rmse_skill", "value"] > 0.8
-    assert any(note.startswith("pearson, spearman: Not defined") for note in evaluation_notes(found))
+    assert any(note.startswith("Pearson, spearman: Not defined") for note in evaluation_notes(found))
 
 
 def test_a_small_fold_is_left_out_and_told(regression) -> None:
@@ -215,7 +215,7 @@ def test_all_three_tables_come_out_and_fit(regression) -> None:
         "Pearson r (labels permuted)",
         "Spearman r (labels permuted)",
     ]
-    assert grid.rows[0][2] == "1.00"
+    assert grid.rows[0][2] == "1.00 (1.00 to 1.00)"
     nothing = measure(outside, recordings, regression, {}, 0)
     assert all(table.empty for table in nothing.values())
     assert evaluation_grid(nothing["evaluation"]) is None

@@ -1,6 +1,7 @@
 """Guarantees: each participant is held out exactly once, and in no fold on two sides; shared persons are told apart."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +16,7 @@ from mien.errors import DataError
 from mien.run.summary import headline_level, shared_people
 from mien.run.view import covariates_table
 from mien.steps.network import NetworkId
-from mien.steps.networks import Networks, division_notes
+from mien.steps.networks import Networks, division_notes, known_before
 from mien.steps.recordings import with_splits
 from mien.steps.results import recordings_table
 from mien.training.permutation import permuted_labels
@@ -165,6 +166,16 @@ class TestSharedPersons:
         assert found["unseen"].to_dict()["a1"]
         assert not found["unseen"].to_dict()["b3"]
 
+    def test_whom_the_network_to_start_from_knows_is_not_unseen(self):
+        recordings = [recording("a1", "a"), recording("b1", "b"), recording("a2", "a")]
+        recordings = [replace(one, video=Path(f"{one.id}.mp4")) for one in recordings]
+        context = SimpleNamespace(videos_before={Path("a2.mp4").resolve()})
+        known = known_before(recordings, context)
+        assert known == {"a"}
+        folds = plan_folds(recordings, SplitSettings(scheme="leave_one_out"), 0)
+        found = table_of(recordings, folds, known=known).set_index("recording")
+        assert found["unseen"].to_dict() == {"a1": False, "b1": True, "a2": False}
+
     def test_under_folds_everyone_is_unseen_by_their_judge(self):
         recordings = people(6, each=2)
         folds = plan_folds(recordings, SplitSettings(scheme="k_fold", folds=3), 0)
@@ -175,7 +186,7 @@ class TestSharedPersons:
         assert pd.isna(found.loc["video", "fold"])
 
 
-def table_of(recordings, folds, aside=()):
+def table_of(recordings, folds, aside=(), known=frozenset()):
     """The table of recordings that were prepared, without their videos."""
     info = SimpleNamespace(
         frames=1, valid_frames=1, duration=1.0, rate=25.0, width=2, height=2, max_faces=1, frames_with_others=0
@@ -184,7 +195,7 @@ def table_of(recordings, folds, aside=()):
     source = SimpleNamespace(windows=lambda id_: [0])
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("mien.steps.results.track_info", lambda track: track)
-        return recordings_table(prepared, aside, recordings, source, folds)
+        return recordings_table(prepared, aside, recordings, source, folds, known)
 
 
 class TestPermutedLabels:

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from mien.errors import DataError
+from mien.interfaces import Analysis
 from mien.registry import load_registry
 from mien.report import words
 from mien.report.html import permitted, render, write_report
@@ -134,6 +135,35 @@ def test_it_says_what_it_has_to(html):
         "What was asked",
     ):
         assert sentence in text, sentence
+
+
+def test_figures_of_other_methods_are_folded_up(scheme):
+    material = report_material(scheme=scheme)
+    first = material.analyses["au_correlation"].charts[0]
+    other = replace(first, name="au_correlation_other", title="Relevance against Action Units (other)")
+    both = replace(material.analyses["au_correlation"], charts=[first, other])
+    shown = content(replace(material, analyses={"units": both}))
+    assert [[chart.name for chart in part] for part in (shown.found[0].charts, shown.found[0].more)] == [
+        [first.name],
+        [other.name],
+    ]
+    assert {first.name, other.name} <= {chart.name for chart in shown.charts}  # both are written to figures/
+
+
+def test_the_verdict_of_the_tests_stands_at_the_top(scheme):
+    material = report_material(scheme=scheme)
+    row = {"id": "H1", "statement": "It relies less on the nose.", "effect": -0.7, "low": -0.9, "high": -0.4, "q": 0.01}
+    found = pd.DataFrame([{**row, "n": 16}])
+    said = [
+        content(replace(material, analyses={"statistics": Analysis({"hypotheses": table})})).headlines[1]
+        for table in (found, found.head(0))
+    ]
+    assert said[0] == (
+        "Hypothesis H1: It relies less on the nose. Effect -0.70 (95 % interval -0.90 to -0.40), q = 0.010, "
+        "16 participants."
+    )
+    assert said[1].startswith("No hypothesis")
+    assert not any("ypothesis" in line for line in content(material).headlines)  # nothing was tested
 
 
 def test_hostile_names_stay_text(scheme):

@@ -19,6 +19,7 @@ def _tables():
         "control_relevance": made.control_relevance(PEOPLE),
         "explanations": empty("explanations"),
         "metrics": empty("metrics"),
+        "evaluation": empty("evaluation"),
     }
 
 
@@ -50,6 +51,19 @@ def test_frames_without_a_face_do_not_count():
 def test_two_participants_have_no_interval():
     found = region_findings(made.relevance(PEOPLE[:2]), made.control_relevance(PEOPLE[:2]), seed=0)
     assert found[0].low is None
+
+
+def test_the_skill_is_that_of_all_held_out_participants():
+    row = {"split": "test", "level": "participant", "test": "bootstrap", "p": math.nan, "n": 4, "note": ""}
+    skills = [
+        {**row, "subset": "unseen_persons", "statistic": "rmse_skill", "value": 0.1, "low": 0.0, "high": 0.2},
+        {**row, "subset": "all", "statistic": "rmse", "value": 9.0, "low": 8.0, "high": 10.0},
+        {**row, "subset": "all", "statistic": "rmse_skill", "value": 0.5, "low": 0.25, "high": math.nan},
+    ]
+    summary = summarise(_tables() | {"evaluation": pd.DataFrame(skills)}, title="t", seed=0, notes=[])
+    assert summary.skill is not None
+    assert (summary.skill.value, summary.skill.low, summary.skill.high) == (0.5, 0.25, None)
+    assert summarise(_tables(), title="t", seed=0, notes=[]).skill is None
 
 
 def test_counts_and_exit_code():

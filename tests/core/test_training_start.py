@@ -258,7 +258,11 @@ def _context() -> RunContext:
 def test_a_folder_is_checked_and_given_back(tmp_path: Path) -> None:
     folder, _ = _saved(tmp_path / "checkpoint")
     assert starting_checkpoint(_config(), _context()) is None
-    assert starting_checkpoint(_config(start_from=folder / WEIGHTS_FILE), _context()) == folder
+    context = _context()
+    assert starting_checkpoint(_config(start_from=folder / WEIGHTS_FILE), context) == folder
+    assert context.notes == [
+        "mien cannot know on whom the network to start from was trained: held-out participants count as unseen."
+    ]
     with pytest.raises(ModelError, match=r"cropper.height is 16 here"):
         starting_checkpoint(_config(start_from=folder, size=16), _context())
 
@@ -306,6 +310,7 @@ def test_a_configuration_is_trained_on_its_own_people_and_they_are_remembered(
     assert asked["start"] is None
     assert len(asked["recordings"]) == 5  # of eight, two are held out and one was set aside
     assert context.people_before == {recording.participant for recording in asked["recordings"]}
+    assert context.videos_before == {Path("v.mp4").resolve()}
     assert context.notes == [
         "The network to start from, first.yaml: A stage stayed frozen.",
         "The network to start from, first.yaml: 1 recording was set aside.",

@@ -90,7 +90,9 @@ def test_the_first_network_is_trained_once_and_named_in_the_record(study, tmp_pa
     assert len(pd.read_csv(out / "logs/steps.csv")) == history["step"].iloc[-1]
     notes = " ".join(json.loads((out / "summary.json").read_text())["notes"])
     assert "lacks the severity band" in notes
-    assert "1 held-out participant has the name of someone" in notes
+    assert "1 held-out participant is in videos on which the network to start from was trained" in notes
+    recordings = pd.read_parquet(out / "tables/recordings.parquet")
+    assert recordings.loc[recordings["split"] == "test", "unseen"].tolist() == [False]
     assert "before these stages were thawed: stem." in notes
 
     # The same network as a folder, another log: nothing is trained again, and the log is there all the same.

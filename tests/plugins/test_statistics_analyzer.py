@@ -250,6 +250,24 @@ def test_what_controls_show_as_well_is_no_hypothesis():
     assert "mouth" not in set(tables["hypotheses"]["region"])
 
 
+def test_an_effect_has_to_exceed_controls_on_their_own_windows():
+    """More windows give a steadier measure and so a larger effect, in which a control of fewer has no part."""
+    rng = np.random.default_rng(5)
+    label = rng.normal(size=30)
+    windows = [
+        relevance_of(shares_of(rng, 30, 0.5 * label), np.ones(30), 1).assign(window=w, frame=16 * w) for w in range(8)
+    ]
+    control = [windows[0].assign(kind=kind, network=n).drop(columns=["valid", "frame"]) for kind, n in KINDS]
+    run = run_of(label, label + rng.normal(size=30), pd.concat(windows), pd.concat(control))
+    tables = tables_of(run)
+    row = row_of(tables["statistics"])
+    assert row["q"] < 0.05
+    assert row["effect"] > row["control_permuted_max"] == row["control_untrained_max"]
+    assert row["effect_beside"] == pytest.approx(row["control_permuted_max"])
+    assert not row["exceeds"]
+    assert tables["hypotheses"].empty
+
+
 @pytest.mark.parametrize("kind", ["untrained", "permuted"])
 def test_without_controls_of_both_kinds_nothing_is_called(kind):
     run = a_run(3, people=30, effect=1.5)

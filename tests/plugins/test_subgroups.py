@@ -67,7 +67,7 @@ def test_a_planted_difference_is_found_and_counted_once():
     assert [table.loc[(c, g), f"{m}_q"] for c, g in (("sex", "a"), ("hand", "l")) for m in ("mae", "bias")] == (
         pytest.approx(q)
     )
-    assert any("2 of 4 p-values have q below 0.05" in note and "of sex a" in note for note in analysis.notes)
+    assert any("2 of 4 tests have q below 0.05" in note and "of sex a" in note for note in analysis.notes)
 
 
 def test_relevance_of_groups_and_a_planted_difference():

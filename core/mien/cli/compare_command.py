@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from mien.comparing.runs import Comparison
 
 _RUN = "The folder of a finished run."
+_OTHER = "The folder of the other run; differences are this one's less the first's."
 
 
 def compare(
     first: Annotated[Path, typer.Argument(metavar="RUN", help=_RUN)],
-    second: Annotated[Path, typer.Argument(metavar="RUN", help=_RUN)],
+    second: Annotated[Path, typer.Argument(metavar="RUN", help=_OTHER)],
     method: Annotated[
         list[str] | None,
         typer.Option(metavar="FIRST=SECOND", help="Compare these methods instead of those of one name. Repeatable."),

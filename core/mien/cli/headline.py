@@ -71,8 +71,11 @@ def _validation(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _metrics(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     left_out = _BIASED_OVER_FOLDS if int(summary.get("folds", 1)) > 1 else ()
     held_out = held_out_metrics(summary)
-    chosen = [one for name, one in held_out.items() if one["value"] is not None and name not in left_out]
-    for metric in chosen[:_METRICS]:
+    chosen = [one for name, one in held_out.items() if one["value"] is not None and name not in left_out][:_METRICS]
+    skill = summary.get("skill")
+    if skill and skill["value"] is not None:
+        chosen.append({**skill, "metric": "rmse skill"})
+    for metric in chosen:
         ends = ""
         if metric["low"] is not None and metric["high"] is not None:
             ends = f" [{metric['low']:.3g}, {metric['high']:.3g}]"

@@ -11,7 +11,7 @@ from mien.report.charts import HeatMap, HeatPanel
 from mien.report.facts import Grid, grid
 from mien.report.words import number
 
-_HEADERS = ("held out", "measure", "network", "training mean", "gain, with 95 % interval", "p", "n")
+_HEADERS = ("held out", "measure", "network (95 % interval)", "training mean", "gain (95 % interval)", "p", "n")
 
 _SUBSETS = {"all": "all", "unseen_persons": "people not seen in training"}
 
@@ -40,13 +40,16 @@ def evaluation_grid(evaluation: pd.DataFrame) -> Grid | None:
 def _figures(
     figures: dict[str, dict[Any, Any]], network: str, mean: str | None, gain: str | None, tested: str
 ) -> list[Any]:
-    gained = figures[gain or network]
-    value = f"{number(gained['value'])} " if gain and math.isfinite(gained["value"]) else ""
-    known = math.isfinite(gained["low"])
-    interval = f"({number(gained['low'])} to {number(gained['high'])})" if known else ""
     of_mean = float(figures[mean]["value"]) if mean else math.nan
     p, n = float(figures[tested]["p"]), int(figures[tested]["n"])
-    return [float(figures[network]["value"]), of_mean, f"{value}{interval}".strip() or "–", p, n]
+    return [_with_interval(figures[network]), of_mean, _with_interval(figures[gain]) if gain else "–", p, n]
+
+
+def _with_interval(figure: dict[Any, Any]) -> str:
+    if not math.isfinite(figure["value"]):
+        return "–"
+    known = math.isfinite(figure["low"])
+    return number(figure["value"]) + (f" ({number(figure['low'])} to {number(figure['high'])})" if known else "")
 
 
 def evaluation_notes(evaluation: pd.DataFrame) -> list[str]:
@@ -55,7 +58,8 @@ def evaluation_notes(evaluation: pd.DataFrame) -> list[str]:
     if own.empty:
         return []
     together = own.groupby("note", sort=False)["statistic"].agg(lambda names: ", ".join(dict.fromkeys(names)))
-    return [f"{names.replace('_', ' ')}: {note}" for note, names in together.items()]
+    said = (f"{names.replace('_', ' ').replace('rmse', 'RMSE')}: {note}" for note, names in together.items())
+    return [note[0].upper() + note[1:] for note in said]
 
 
 def confusion_chart(confusion: pd.DataFrame) -> HeatMap | None:
@@ -71,16 +75,16 @@ def confusion_chart(confusion: pd.DataFrame) -> HeatMap | None:
     return HeatMap(
         name="band_confusion",
         title="Severity bands: label against prediction",
-        caption=f"Held-out units (level: {own['level'].iloc[0]}) by the band of their label (rows) and of their mean "
+        caption=f"Held-out {own['level'].iloc[0]}s by the band of their label (rows) and of their mean "
         "prediction (columns). A band without members has n = 0.",
-        x_label="predicted band",
+        x_label="band of the prediction",
         y_label="band of the label",
         rows=[f"{band} (n = {int(members[band])})" for band in bands],
         x=list(range(len(bands))),
         x_names=bands,
-        panels=[HeatPanel(name="held out", values=counts.to_numpy(float).tolist())],
+        panels=[HeatPanel(name="rows: band of the label", values=counts.to_numpy(float).tolist())],
         signed=False,
-        unit="units",
+        unit=f"{own['level'].iloc[0]}s",
         annotate=True,
         decimals=0,
     )

@@ -113,7 +113,9 @@ def _split(split: Document, summary: Document) -> str:
             f"The data set's own parts were kept{held}; {count(summary['shared_persons'], 'person')} had recordings in "
             "several of them, and figures for persons that the training had not seen are given beside."
         )
-    return f"Participants were divided into training and test{held}; none was on two sides."
+    validated = any(metric["split"] == "validation" for metric in summary.get("metrics", []))
+    parts = "training, validation and test" if validated else "training and test"
+    return f"Participants were divided into {parts}{held}; none was on two sides."
 
 
 def _faces(text: MethodsText, record: Document, summary: Document) -> Iterator[str]:
@@ -149,15 +151,16 @@ def _training(text: MethodsText, record: Document, summary: Document) -> Iterato
         f"{optimizer}{text.cite(its_paper)} (learning rate {training['learning_rate']:g}, weight decay "
         f"{training['weight_decay']:g}) and {schedule}{text.cite(paper)}."
     )
+    every = count(training.get("unfreeze_every") or 0, "epoch").removeprefix("1 ")
     extras = [
-        f"layers were thawed one by one from the last, every {training['unfreeze_every']} epochs{text.cite(_ULMFIT)}"
+        f"layers were thawed one by one from the last, every {every}{text.cite(_ULMFIT)}"
         if training.get("unfreeze_every")
         else "",
         f"Gaussian noise of standard deviation {training['label_noise']:g} was added to the labels"
         if training.get("label_noise")
         else "",
         "severity bands were balanced by up-sampling" if training.get("balance") == "bands" else "",
-        f"training stopped after {training['patience']} epochs without a lower validation loss"
+        f"training would stop after {training['patience']} epochs without a lower validation loss"
         if training.get("patience")
         else "",
         "it began with the weights of another training" if training.get("start_from") else "",

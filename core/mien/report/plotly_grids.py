@@ -27,8 +27,8 @@ def grouped_bars(chart: GroupedBars) -> Figure:
             domain=x, anchor=f"y{n}", type="category", showticklabels=last, ticks="", showgrid=False
         )
         layout[f"yaxis{n}"] = axis_of(chart.y_label, domain=y, anchor=f"x{n}", range=[low, high], nticks=6)
-        layout["annotations"].append(heading(panel.name, x[0], y[1]))
-        place = {"orientation": "h", "x": 1, "xanchor": "right", "y": y[1], "yanchor": "bottom"}
+        layout["annotations"].append({**heading(panel.name, x[0], y[1]), "yshift": 26})  # above the legend
+        place = {"orientation": "h", "x": 0, "xanchor": "left", "y": y[1], "yanchor": "bottom", "font": {"size": 11}}
         layout[f"legend{n}"] = place
         data += _grouped_panel(chart, panel, n)
     return {"data": data, "layout": layout}

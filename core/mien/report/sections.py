@@ -49,6 +49,7 @@ class Found:
     title: str
     charts: Sequence[Chart]
     notes: Sequence[str]
+    more: Sequence[Chart] = ()  # the same for other methods and sources, folded up
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class Content:
         own = (self.training, self.control_training, self.predictions, self.confusion, self.face_map)
         yield from (chart for chart in own if chart is not None)
         for one in self.found:
-            yield from one.charts
+            yield from (*one.charts, *one.more)
         if self.validation is not None:
             yield from self.validation.charts
         for example in self.examples:
@@ -137,7 +138,7 @@ def content(material: ReportMaterial) -> Content:
         notice=str(material.summary.get("notice", "Research use, not a diagnosis.")),
         limits=material.limits,
         cards=_cards(material),
-        headlines=words.headlines(material.summary),
+        headlines=words.headlines(material.summary, _hypotheses(material)),
         asked=words.asked(config),
         faces=_FACES[material.faces],
         splits=facts.split_grid(recordings) if len(recordings) else facts.grid([], []),
@@ -214,6 +215,12 @@ def _table_of(material: ReportMaterial, name: str) -> pd.DataFrame:
     return material.table(name)
 
 
+def _hypotheses(material: ReportMaterial) -> list[str]:
+    """Return the verdict of the tests over people; nothing where none was asked for."""
+    own = [analysis.tables["hypotheses"] for analysis in material.analyses.values() if "hypotheses" in analysis.tables]
+    return words.hypothesis_headlines(own[0].to_dict("records")) if own else []
+
+
 def _face_map(material: ReportMaterial) -> Chart | None:
     if material.scheme is None:
         return None
@@ -230,7 +237,16 @@ def _title(name: str) -> str:
 
 def _found(name: str, analysis: Analysis) -> Found:
     general = [chart for chart in analysis.charts if not chart.about]
-    return Found(name, _title(name), general, analysis.notes)
+    first: dict[str, Chart] = {}
+    for chart in general:
+        first.setdefault(_family(chart), chart)
+    more = [chart for chart in general if first[_family(chart)] is not chart]
+    return Found(name, _title(name), list(first.values()), analysis.notes, more)
+
+
+def _family(chart: Chart) -> str:
+    """Return a title without what it is of: charts that differ in method or source alone have one family."""
+    return re.sub(r" \([^()]*\)$", "", chart.title)
 
 
 def _examples(material: ReportMaterial, label: str) -> list[Example]:

@@ -108,8 +108,9 @@ def _windows(windows: Mapping[str, Any]) -> str:
 
 def _training(training: Mapping[str, Any], split: Mapping[str, Any]) -> str:
     epochs = count(int(training.get("epochs", 0)), "epoch")
+    start = " from the weights of another trained network" if training.get("start_from") else ""
     return (
-        f"Train for at most {epochs} ({training.get('optimizer', '?')}, learning "
+        f"Train for at most {epochs}{start} ({training.get('optimizer', '?')}, learning "
         f"rate {training.get('learning_rate', '?')}, batches of {training.get('batch', '?')}); {_held_out(split)}."
     )
 
@@ -160,12 +161,24 @@ def _explaining(explain: Mapping[str, Any], pooling: Mapping[str, Any]) -> list[
     ]
 
 
-def headlines(summary: Mapping[str, Any]) -> list[str]:
-    """Return the main findings in plain sentences, from ``summary.json``."""
+def headlines(summary: Mapping[str, Any], verdict: Sequence[str] = ()) -> list[str]:
+    """Return the main findings in plain sentences, from ``summary.json`` and the ``verdict`` of tests over people."""
     return [
         *_prediction_headline(summary),
+        *verdict,
         *(_region_sentence(finding) for finding in densest(summary.get("regions", []))),
         *_data_headline(summary),
+    ]
+
+
+def hypothesis_headlines(hypotheses: Sequence[Mapping[Any, Any]]) -> list[str]:
+    """Return each hypothesis with its numbers, or that there is none."""
+    if not hypotheses:
+        return ["No hypothesis: no effect of the label on relevance passes its test and exceeds all control networks."]
+    return [
+        f"Hypothesis {row['id']}: {row['statement']} Effect {number(row['effect'], 2)} "
+        f"({interval(row['low'], row['high'])}), q = {number(row['q'], 2)}, {count(int(row['n']), 'participant')}."
+        for row in hypotheses
     ]
 
 

@@ -117,6 +117,10 @@ class Summary(Record):
         "participant has several labels."
     )
     metrics: list[MetricValue] = Field(default_factory=list)
+    skill: MetricValue | None = Field(
+        None,
+        description="1 - RMSE / RMSE of the training mean on held-out participants; above 0 is better than that mean.",
+    )
     regions: list[RegionFinding] = Field(
         default_factory=list, description="Every region of every method, densest first."
     )

@@ -12,11 +12,10 @@ import pandas as pd
 from mien.regions.measures import counted, per_participant
 from mien.regions.names import TOTAL
 from mien.run.record import MetricValue, RegionFinding, Summary, ValidationFigure
-from mien.statistics import interval
+from mien.statistics import mean_interval
 from mien.tables import VERDICTS
-from mien.types import FloatArray
 
-_RESAMPLES = 1000
+_RESAMPLES = 2000
 
 
 def summarise(
@@ -43,6 +42,7 @@ def summarise(
         folds=folds_held_out(used),
         level=headline_level(used),
         metrics=[_metric(row) for row in tables["metrics"].to_dict("records")],
+        skill=_skill(tables["evaluation"]),
         regions=region_findings(tables["relevance"], tables["control_relevance"], seed),
         flagged_explanations=int(tables["explanations"]["flagged"].sum()),
         validation=_validation(tables["validation"]) if "validation" in tables else [],
@@ -93,6 +93,13 @@ def _verdicts(replication: pd.DataFrame) -> dict[str, int]:
     return {verdict: int((replication["verdict"] == verdict).sum()) for verdict in VERDICTS} if len(replication) else {}
 
 
+def _skill(evaluation: pd.DataFrame) -> MetricValue | None:
+    own = evaluation[(evaluation["statistic"] == "rmse_skill") & (evaluation["subset"] == "all")]
+    names = ["split", "subset", "level", "statistic", "value", "low", "high", "n"]
+    rows = own[names].rename(columns={"statistic": "metric"}).to_dict("records")
+    return _metric(rows[0]) if rows else None
+
+
 def _number(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
@@ -113,14 +120,14 @@ def region_findings(relevance: pd.DataFrame, controls: pd.DataFrame, seed: int) 
         method, region = map(str, cast("tuple[str, str]", key))
         density = own["density"].to_numpy(float)
         density = density[np.isfinite(density)]
-        low, high = _bootstrap(density, seed)
+        _, low, high = mean_interval(density[:, None], _RESAMPLES, seed)
         findings.append(
             RegionFinding(
                 method=method,
                 region=region,
                 density=float(density.mean()) if len(density) else None,
-                low=low,
-                high=high,
+                low=_finite(low[0]),
+                high=_finite(high[0]),
                 untrained_highest=untrained.get((method, region)),
                 permuted_highest=permuted.get((method, region)),
                 participants=len(density),
@@ -128,6 +135,10 @@ def region_findings(relevance: pd.DataFrame, controls: pd.DataFrame, seed: int) 
         )
     order = {method: place for place, method in enumerate(dict.fromkeys(rows["method"]))}
     return sorted(findings, key=lambda f: (order[f.method], -(f.density or 0.0)))
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
 
 
 def _highest_control(controls: pd.DataFrame, kind: str) -> dict[tuple[str, str], float]:
@@ -138,10 +149,3 @@ def _highest_control(controls: pd.DataFrame, kind: str) -> dict[tuple[str, str],
     means = rows.groupby(["method", "network", "region"])["density"].mean()
     highest = means.groupby(["method", "region"]).max().dropna()
     return {cast("tuple[str, str]", key): float(value) for key, value in highest.items()}
-
-
-def _bootstrap(values: FloatArray, seed: int) -> tuple[float | None, float | None]:
-    if len(values) < 3:
-        return None, None
-    draws = np.random.default_rng(seed).integers(len(values), size=(_RESAMPLES, len(values)))
-    return interval(values[draws].mean(axis=1))

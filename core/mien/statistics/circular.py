@@ -1,8 +1,7 @@
 """Whether two series of one recording move together, tested against circular shifts of one of them.
 
-Smooth series correlate by chance inside a short window far more often than a test on frames believes: in windows of 32
-frames a quarter to two thirds of the time at 5 %, by their smoothness.  A circular shift of one series over its whole
-recording keeps its smoothness and its distribution and breaks only its tie to the other.
+Smooth series correlate by chance inside a short window far more often than a test on frames believes.  A circular shift
+of one series over its whole recording keeps its smoothness and its distribution and breaks only its tie to the other.
 """
 
 from __future__ import annotations
@@ -107,7 +106,7 @@ def circular_shift_test(
     minimum_shift : int
         Least distance in frames of a shift from none.  0 draws from all shifts, none included, which keeps the rate
         of false positives; leaving near shifts out gains a little power, but calls far too much in few, short
-        recordings (10 % at 5 % with one recording of 64 frames).
+        recordings.
     clip : float
         Largest absolute correlation.
 

@@ -35,6 +35,8 @@ class RunContext:
         Whether something that was asked for failed: an explanation, an analyzer.
     people_before : set of str
         Participants of another data set or label, on whom the network to start from was trained.
+    videos_before : set of Path
+        Their videos: whoever is in one of them is not unseen.
     """
 
     store: Store
@@ -48,6 +50,7 @@ class RunContext:
     notes: list[str] = field(default_factory=list)
     incomplete: bool = False
     people_before: set[str] = field(default_factory=set)
+    videos_before: set[Path] = field(default_factory=set)
     cluster: Cluster | None = None
 
     @contextmanager

@@ -11,7 +11,7 @@ import pandas as pd
 from mien.clips.source import ClipSource
 from mien.config.run_config import RunConfig, dump
 from mien.errors import DataError
-from mien.interfaces import Backbone, Objective
+from mien.interfaces import Backbone, LabelScale, Objective
 from mien.steps.context import RunContext
 from mien.steps.evaluate import predict
 from mien.steps.explain import clips_identity
@@ -44,6 +44,8 @@ class Trained:
         Its epochs, as `mien.training.fit` gives them; empty for a checkpoint that came from elsewhere.
     began_with : mapping of str to str
         SHA-256 of the weights that the training began with, by name.
+    scale : LabelScale
+        From its output to the label.
     notes : sequence of str
         What a reader has to know of the training.
     """
@@ -53,6 +55,7 @@ class Trained:
     digest: str
     history: pd.DataFrame
     began_with: Mapping[str, str]
+    scale: LabelScale
     notes: Sequence[str] = ()
 
     @classmethod
@@ -64,7 +67,7 @@ class Trained:
         began_with = {str(name): str(value) for name, value in weights.items()}
         notes = [str(note) for note in checkpoint.about.get("training", {}).get("notes", [])]
         known = pd.DataFrame() if history is None else history
-        return cls(id_ or NetworkId(), folder, checkpoint.digest, known, began_with, notes)
+        return cls(id_ or NetworkId(), folder, checkpoint.digest, known, began_with, checkpoint.scale, notes)
 
     @property
     def logs(self) -> Path:
@@ -168,6 +171,7 @@ def predict_once(
     key = step_key(
         "predict",
         network=trained.digest,
+        scale=trained.scale.model_dump(),  # labels in another unit train the same weights
         fold=trained.id.fold,
         backbone=component_identity(backbone),
         objective=component_identity(objective),

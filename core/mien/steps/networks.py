@@ -96,14 +96,27 @@ def train_networks(
 
 def _people_before(recordings: Sequence[Recording], folds: Sequence[Fold], context: RunContext) -> list[str]:
     held_out = {r.participant for r in recordings if any(r.id in fold.held_out for fold in folds)}
-    known = held_out & context.people_before
-    if not known:
-        return []
-    people = count(len(known), "held-out participant has", "held-out participants have")
-    return [
-        f"{people} the name of someone on whom the network to start from was trained: if it is the same person, "
-        "figures of held-out participants are too good."
-    ]
+    certain = held_out & known_before(recordings, context)
+    alike = (held_out & context.people_before) - certain
+    notes = []
+    if certain:
+        people = count(len(certain), "held-out participant is", "held-out participants are")
+        notes.append(
+            f"{people} in videos on which the network to start from was trained, and not unseen: figures of all "
+            "held-out recordings are too good for people whom the network has not seen."
+        )
+    if alike:
+        people = count(len(alike), "held-out participant has", "held-out participants have")
+        notes.append(
+            f"{people} the name of someone on whom the network to start from was trained: if it is the same person, "
+            "figures of held-out participants are too good."
+        )
+    return notes
+
+
+def known_before(recordings: Sequence[Recording], context: RunContext) -> frozenset[str]:
+    """Return the participants in a video on which the network to start from was trained."""
+    return frozenset(r.participant for r in recordings if r.video.resolve() in context.videos_before)
 
 
 def _with_tests(folds: Sequence[Fold], prepared: set[str], context: RunContext) -> list[Fold]:

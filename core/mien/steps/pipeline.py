@@ -27,7 +27,7 @@ from mien.steps.explain_run import explain_networks
 from mien.steps.identity import component_identity, weights_used
 from mien.steps.learn import Trained, training_table
 from mien.steps.measure import measure
-from mien.steps.networks import Networks, division_notes, labels_of_control, predict_all, train_networks
+from mien.steps.networks import Networks, division_notes, known_before, labels_of_control, predict_all, train_networks
 from mien.steps.prepare import Prepared
 from mien.steps.prepare_clips import prepare_clips
 from mien.steps.publish import Publication, make_folder, publish
@@ -243,7 +243,8 @@ def finish(
     aside = [*exclusions, *prepared.exclusions]
     with context.timed("evaluate"):
         predictions = predict_all(networks, backbone, config.objective, source, people, context)
-        described = recordings_table(prepared.recordings, aside, recordings, source, folds)
+        known = known_before(recordings, context)
+        described = recordings_table(prepared.recordings, aside, recordings, source, folds, known)
         means = training_means(people.values(), folds) if means is None else means
         measured = measure(predictions, described, config.objective, means, config.seed)
     with context.timed("explain"):

@@ -30,6 +30,7 @@ def recordings_table(
     recordings: Sequence[Recording],
     source: ClipSource,
     folds: Sequence[Fold] = (),
+    known_before: frozenset[str] = frozenset(),
 ) -> pd.DataFrame:
     """Return one row a recording; those set aside come last, with stage and reason.
 
@@ -39,8 +40,10 @@ def recordings_table(
         All that the run began with: what is known of those set aside.
     folds : sequence of Fold
         How they were divided; empty for videos that belong to no data set.
+    known_before : frozenset of str
+        Participants on whom the network that all folds began with was trained.
     """
-    place = _Places(folds, [item.recording for item in prepared])
+    place = _Places(folds, [item.recording for item in prepared], known_before)
     rows = [_used_row(item, source) | place.of(item.recording.id, item.recording.participant) for item in prepared]
     taken = {item.recording.id for item in prepared}
     # A row of the data set that was set aside may repeat the id of a recording that is used.
@@ -65,10 +68,10 @@ def _free(id_: str, taken: Collection[str]) -> str:
 class _Places:
     """Where recordings stand in the folds."""
 
-    def __init__(self, folds: Sequence[Fold], used: Sequence[Recording]) -> None:
+    def __init__(self, folds: Sequence[Fold], used: Sequence[Recording], known_before: frozenset[str]) -> None:
         self._judging = judging_fold(folds) if folds else {}
         self._held_out = {id_ for fold in folds for id_ in fold.held_out}
-        self._seen = {fold.number: fold.seen(used) for fold in folds}
+        self._seen = {fold.number: fold.seen(used) | known_before for fold in folds}
 
     def of(self, recording: str, participant: str) -> dict[str, object]:
         judging = self._judging.get(recording)

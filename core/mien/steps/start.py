@@ -30,7 +30,7 @@ def starting_checkpoint(config: RunConfig, context: RunContext, chain: tuple[Pat
 
     A ``.yaml`` is the configuration of a run, of which the training is done: through the store, so that it is done
     once, on its own data set and its own division.  Nothing of it is evaluated or explained.  What it was trained on is
-    noted in ``context.people_before``.
+    noted in ``context.people_before`` and ``context.videos_before``; of a checkpoint's folder it is not known.
 
     Parameters
     ----------
@@ -46,6 +46,10 @@ def starting_checkpoint(config: RunConfig, context: RunContext, chain: tuple[Pat
     """
     found = check_start(config, context, chain)
     if not isinstance(found, RunConfig):
+        if found is not None:
+            context.notes.append(
+                "mien cannot know on whom the network to start from was trained: held-out participants count as unseen."
+            )
         return found
     path = _resolved(config)
     return _train_first(found, path, context, (*chain, path))
@@ -95,6 +99,7 @@ def _train_first(config: RunConfig, path: Path, context: RunContext, chain: tupl
         durations={},
         reused=Counter(),
         people_before=set(),
+        videos_before=set(),
         progress=NamedProgress(context.progress, path.stem),
     )
     start = starting_checkpoint(config, own, chain)
@@ -110,4 +115,5 @@ def _train_first(config: RunConfig, path: Path, context: RunContext, chain: tupl
         own.notes.append(f"{count(aside, 'recording was', 'recordings were')} set aside.")
     context.notes.extend(f"The network to start from, {path.name}: {note}" for note in own.notes)
     context.people_before |= own.people_before | {recording.participant for recording in recordings}
+    context.videos_before |= own.videos_before | {recording.video.resolve() for recording in recordings}
     return trained.folder

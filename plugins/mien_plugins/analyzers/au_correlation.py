@@ -124,7 +124,9 @@ class AuCorrelation(Analyzer):
         if table.empty:
             return Analysis(notes=notes or ["No explained frame has Action Units."])
         table = _with_q(table)
-        charts = [_chart(own, str(source)) for source, own in table.groupby("source", sort=False)]
+        charts = [
+            _chart(own, str(source), str(kind)) for (source, kind), own in table.groupby(["source", "kind"], sort=False)
+        ]
         notes += _uneven(run.action_units, relevance)
         return Analysis({"au_correlation": table}, charts, [*_notes(table), *notes])
 
@@ -227,22 +229,20 @@ def _uneven(units: pd.DataFrame, relevance: pd.DataFrame) -> list[str]:
     ]
 
 
-def _chart(table: pd.DataFrame, source: str) -> HeatMap:
+def _chart(table: pd.DataFrame, source: str, kind: str) -> HeatMap:
     from mien.report.charts import HeatMap, HeatPanel, chart_name
     from mien.report.words import region_title
 
     regions, units = list(table["region"].unique()), sorted(table["au"].unique())
     panels = []
-    several = table["kind"].nunique() > 1
-    for (method, kind), own in table.groupby(["method", "kind"], sort=False):
+    for method, own in table.groupby("method", sort=False):
         values = own.pivot(index="region", columns="au", values="correlation").reindex(index=regions, columns=units)
-        name = f"{method}, {kind}" if several else str(method)
-        panels.append(HeatPanel(name=name, values=values.to_numpy().tolist()))
+        panels.append(HeatPanel(name=str(method), values=values.to_numpy().tolist()))
     return HeatMap(
-        name=chart_name("au_correlation", source),
-        title=f"Relevance against Action Units ({source})",
+        name=chart_name("au_correlation", source, *([] if kind == KINDS[0] else [kind])),
+        title=f"Relevance against Action Units ({source}, {kind})",
         caption="Spearman correlation over the frames of a window of a region's signed relevance with an Action Unit's "
-        f"{' or '.join(table['kind'].unique())}, mean over participants; empty where it is not defined. Intervals, p "
+        f"{kind}, mean over participants; empty where it is not defined. Intervals, p "
         "and q are in the table au_correlation.",
         rows=[region_title(str(region)) for region in regions],
         x=list(range(len(units))),
@@ -255,13 +255,11 @@ def _chart(table: pd.DataFrame, source: str) -> HeatMap:
 
 
 def _notes(table: pd.DataFrame) -> list[str]:
-    from mien.report.words import count, interval, number, with_article
+    from mien.report.words import count, interval, listed, number, with_article
 
     notes = []
     for (method, source, kind), own in table.groupby(["method", "source", "kind"], sort=False):
         known: Any = own[own["correlation"].notna()]
-        undefined = int(own["undefined_windows"].sum())
-        total = undefined + int(own["windows"].sum())
         if len(known):
             top = known.loc[known["correlation"].abs().idxmax()]
             notes.append(
@@ -269,11 +267,15 @@ def _notes(table: pd.DataFrame) -> list[str]:
                 f"({source}, {kind}), r = {number(top['correlation'], 2)} ({interval(top['low'], top['high'])}, "
                 f"{count(int(top['participants']), 'participant')}; q = {number(top['q'], 2)})."
             )
-        if undefined:
-            notes.append(
-                f"{method}, {source}, {kind}: {undefined:,} of {total:,} correlations of a window are undefined, "
-                "because a series does not change in it; they are left out, not counted as 0."
-            )
+    missing = []
+    for (source, kind), own in table.groupby(["source", "kind"], sort=False):
+        if undefined := int(own["undefined_windows"].sum()):
+            missing.append(f"{undefined:,} of {undefined + int(own['windows'].sum()):,} ({source}, {kind})")
+    if missing:
+        notes.append(
+            f"Correlations of a window that are undefined, because a series does not change in it: {listed(missing)}; "
+            "they are left out, not counted as 0."
+        )
     made = table[table["p"].notna()]
     notes.append(
         f"Tested against circular shifts over whole recordings, as one family of {count(len(made), 'test')}: "
@@ -283,12 +285,15 @@ def _notes(table: pd.DataFrame) -> list[str]:
 
 
 def _sizes(made: pd.DataFrame) -> str:
-    """Return what a family is made of: regions x Action Units of each method, source and kind."""
+    """Return what a family is made of: regions x Action Units of each source and kind, for methods that are alike."""
     from mien.report.words import count, listed
 
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for (source, kind, method), own in made.groupby(["source", "kind", "method"], sort=False):
+        regions, units = count(own["region"].nunique(), "region"), count(own["au"].nunique(), "Action Unit")
+        alike.setdefault((str(source), str(kind), f"{regions} × {units}, {len(own)} defined"), []).append(str(method))
     parts = [
-        f"{method}, {source}, {kind}: {count(own['region'].nunique(), 'region')} × "
-        f"{count(own['au'].nunique(), 'Action Unit')}, {len(own)} defined"
-        for (method, source, kind), own in made.groupby(["method", "source", "kind"], sort=False)
+        f"{listed(methods)}, {source}, {kind}: {size}{' each' if len(methods) > 1 else ''}"
+        for (source, kind, size), methods in alike.items()
     ]
-    return listed(parts) or "none could be made"
+    return "; ".join(parts) or "none could be made"

@@ -132,9 +132,10 @@ def _frames(
         name=chart_name("severity_frames", method),
         title=f"Frames of highest relevance by severity band ({method})",
         caption="In each band and decision type the participant with the smallest error among correct (or all) "
-        "decisions, with the largest among wrong ones, and the frames of highest total relevance, half a second apart "
-        f"at least; nobody picked them. Colours: {told}. A drawn face shows each region's relevance as a part of the "
-        "frame's absolute relevance, in colours that saturate at the largest (without sign: the darker, the more).",
+        "decisions, with the largest among wrong ones, and the frames of highest total relevance in their videos, "
+        f"half a second apart at least; nobody picked them. Colours: {told}. A drawn face shows each region's "
+        "relevance as a part of the frame's absolute relevance, in colours that saturate at the largest (without sign: "
+        "the darker, the more).",
         method=method,
         signed=signed,
         columns=[TITLES[name].capitalize() for name in decisions],
@@ -177,7 +178,7 @@ def _block(relevance: pd.DataFrame, unit: pd.DataFrame, method: str, signed: boo
         return FrameBlock(text="no frame with a face")
     chosen = pd.concat(found).sort_values("value", ascending=False, kind="stable").head(wide)
     one: Any = unit.iloc[0]
-    said = f"participant {one['participant']}: label {one['label']:g}, predicted {number(one['prediction'])}"
+    said = f"participant {one['participant']}: label {one['label']:.3g}, predicted {number(one['prediction'])}"
     pictures = [
         _picture(relevance, str(row["recording"]), int(row["frame"]), float(row["time_s"]), signed)
         for row in chosen.to_dict("records")

@@ -73,6 +73,10 @@ class _Group:
         found = self.values.get((name, region))
         return np.full(len(self.people), np.nan) if found is None else found
 
+    def effect(self, name: str, region: str, *, adjusted: bool) -> float:
+        """Return the effect of severity on a measure, not tested."""
+        return self.severity.value(self.measure(name, region), adjusted=adjusted)
+
 
 class Statistics(Analyzer):
     """The effect of true severity on what the network relies on, over held-out participants that it never saw.
@@ -91,9 +95,10 @@ class Statistics(Analyzer):
 
     The family of Benjamini-Hochberg's q is what ``confirmatory`` names; else all regions of all methods.  What was
     not named is tested too, in exploratory families of its own.  A *hypothesis* is a share in that first family with
-    q below ``q``, an |effect| larger than in every control of both kinds, and an adjusted effect that does not
-    contradict it: its interval does not lie wholly on the other side of 0.  (A smaller adjusted effect is no
-    contradiction: what severity does to relevance may act through the prediction alone.)
+    q below ``q``, an |effect| larger than in every control of both kinds, also on the windows alone that these
+    explained, and an adjusted effect that does not contradict it: its interval does not lie wholly on the other side
+    of 0.  (A smaller adjusted effect is no contradiction: what severity does to relevance may act through the
+    prediction alone.)
 
     For each region and Action Unit the measure is the participant's mean Fisher z (see ``au_correlation``).  Controls
     have no relevance over time, so that these effects cannot be held against them and are never called hypotheses.
@@ -180,7 +185,9 @@ class Statistics(Analyzer):
                 )
                 if part["recording"].isin(predictions["recording"]).any()
             ]
-            for row, values in self._shares(groups[method], beside, regions, method not in unsigned):
+            there = own.merge(control.loc[control["method"] == method, ["recording", "window"]].drop_duplicates())
+            same = self._group("trained", there, predictions, sessions, run.seed)[0] if beside else None
+            for row, values in self._shares(groups[method], same, beside, regions, method not in unsigned):
                 rows.append({"method": method, "au": "", "source": ""} | row)
                 if row["measure"] == "share":
                     references[method, row["region"], row["adjusted"]] = values
@@ -238,22 +245,24 @@ class Statistics(Analyzer):
         return log_ratio(values.round(12), self.floor) if name == "share" else values
 
     def _shares(
-        self, group: _Group, controls: Sequence[_Group], regions: Sequence[str], signed: bool
+        self, group: _Group, same: _Group | None, controls: Sequence[_Group], regions: Sequence[str], signed: bool
     ) -> Iterator[tuple[dict[str, Any], list[float]]]:
-        """Yield a row a region, measure and adjustment, and the effects in the controls."""
+        """Yield a row a region, measure and adjustment, and the effects in the controls.
+
+        ``same`` is the group as its network explains the windows of the controls.
+        """
         kinds = (("share", False), ("share", True), *((("signed_share", False), ("signed", False)) if signed else ()))
         for region in regions:
             for measure, adjusted in kinds:
                 x = group.measure(measure, region)
                 tested = measure == "share"
                 found = group.severity.tested(x, adjusted=adjusted) if tested else group.severity.described(x)
-                beside = [
-                    (one.kind, one.severity.value(one.measure(measure, region), adjusted=adjusted)) for one in controls
-                ]
+                beside = [(one.kind, one.effect(measure, region, adjusted=adjusted)) for one in controls]
+                there = same.effect(measure, region, adjusted=adjusted) if same else float("nan")
                 place = {"measure": measure, "region": region, "adjusted": adjusted}
                 values = {kind: _known(beside, kind) for kind in ("untrained", "permuted")}
                 yield (
-                    place | _row(found, x) | _beside(found.effect, values),
+                    place | _row(found, x) | _beside(found.effect, there, values),
                     [*values["untrained"], *values["permuted"]],
                 )
 
@@ -284,7 +293,7 @@ class Statistics(Analyzer):
             place = {"method": method, "measure": "au_correlation", "region": region, "au": au, "source": source}
             for adjusted in (False, True):
                 found = group.severity.tested(x, adjusted=adjusted)
-                yield place | {"adjusted": adjusted} | _row(found, x) | _beside(found.effect, {})
+                yield place | {"adjusted": adjusted} | _row(found, x) | _beside(found.effect, np.nan, {})
 
     def _with_q(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return the table with q, in the order of its description."""
@@ -308,17 +317,21 @@ def _known(beside: Sequence[tuple[str, float]], kind: str) -> list[float]:
     return [value for own, value in beside if own == kind and math.isfinite(value)]
 
 
-def _beside(effect: float, controls: dict[str, list[float]]) -> dict[str, Any]:
-    """Return what the controls of both kinds have, and whether the effect exceeds them all."""
+def _beside(effect: float, there: float, controls: dict[str, list[float]]) -> dict[str, Any]:
+    """Return what the controls of both kinds have, and whether the effect exceeds them all.
+
+    ``there`` is the effect on their windows: with fewer of them a measure is noisier, and its effect smaller.
+    """
     import math
 
-    row: dict[str, Any] = {}
+    row: dict[str, Any] = {"effect_beside": there}
     for kind in ("untrained", "permuted"):
         values = [abs(value) for value in controls.get(kind, [])]
         row |= {f"controls_{kind}": len(values), f"control_{kind}_max": max(values, default=math.nan)}
     largest = [row["control_untrained_max"], row["control_permuted_max"]]
-    comparable = all(math.isfinite(value) for value in (effect, *largest))
-    return row | {"exceeds": abs(effect) > max(largest) if comparable else None}
+    comparable = all(math.isfinite(value) for value in (effect, there, *largest))
+    weaker = min(abs(effect), abs(there)) if effect * there > 0 else 0.0
+    return row | {"exceeds": weaker > max(largest) if comparable else None}
 
 
 def _familiar(run: RunView) -> list[str]:

@@ -69,7 +69,8 @@ def evidence(row: Mapping[Any, Any], adjusted: Mapping[Any, Any]) -> str:
     return (
         f"Spearman's correlation of the region's share of relevance (log-ratio) with the label: "
         f"{number(row['effect'], 2)} ({interval(row['low'], row['high'])}), p = {number(row['p'], 2)}, "
-        f"q = {number(row['q'], 2)}, {count(int(row['n']), 'held-out participant')}; largest in "
+        f"q = {number(row['q'], 2)}, {count(int(row['n']), 'held-out participant')}; on the "
+        f"windows of the controls {number(row['effect_beside'], 2)}; largest in "
         f"{count(row['controls_untrained'], 'untrained network')}: {number(row['control_untrained_max'], 2)}, in "
         f"{count(row['controls_permuted'], 'network')} trained with permuted labels: "
         f"{number(row['control_permuted_max'], 2)} (without sign); adjusted for the prediction: "

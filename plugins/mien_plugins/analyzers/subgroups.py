@@ -340,12 +340,12 @@ def _notes(tables: Mapping[str, pd.DataFrame], found: list[Grouping]) -> list[st
         called = [test for test in tests if test[0] < 0.05]
         made = sum(table[f"{one}_p"].notna().sum() for one in measures)
         if not called:
-            notes.append(f"{name}: none of {count(int(made), 'p-value')} has q below 0.05.")
+            notes.append(f"Table {name}: none of {count(int(made), 'test')} has q below 0.05.")
             continue
         q, one, row = min(called, key=lambda test: test[0])
         of = f", {row['method']}, {row['region'].replace('_', ' ')}" if "method" in row else ""
         notes.append(
-            f"{name}: {len(called)} of {count(int(made), 'p-value')} have q below 0.05; the smallest: {one} of "
+            f"Table {name}: {len(called)} of {count(int(made), 'test')} have q below 0.05; the smallest: {one} of "
             f"{row['covariate']} {row['group']}{of}, {number(row[f'{one}_difference'], 2)} from the others "
             f"({interval(row[f'{one}_difference_low'], row[f'{one}_difference_high'])}, q = {number(q, 2)})."
         )

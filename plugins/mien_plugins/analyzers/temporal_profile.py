@@ -266,7 +266,7 @@ def _course_notes(course: pd.DataFrame) -> list[str]:
             continue
         top: Any = known.sort_values("density").iloc[-1]
         notes.append(
-            f"{method}: most relevance by time falls around {100 * top['position']:.0f} % of the recording, "
+            f"{method}: relevance is highest around {100 * top['position']:.0f} % of the recording, "
             f"{number(top['density'])} times chance ({interval(top['low'], top['high'])})."
         )
     return notes

@@ -14,13 +14,19 @@
     config.toImageButtonOptions.filename = place.dataset.plot;
     Plotly.newPlot(place, drawn.data, drawn.layout, Object.assign({}, config));
   });
+  // A plot that was drawn folded up does not know its width.
+  document.querySelectorAll("details").forEach(function (one) {
+    one.addEventListener("toggle", function () {
+      if (one.open) one.querySelectorAll(".plot").forEach(function (place) { Plotly.Plots.resize(place); });
+    });
+  });
   // Paper is narrower than the window; Plotly has to be told.
   window.addEventListener("beforeprint", function () {
-    document.querySelectorAll("details").forEach(function (one) { one.dataset.was = one.open ? "1" : ""; one.open = true; });
+    document.querySelectorAll("details:not(.more)").forEach(function (one) { one.dataset.was = one.open ? "1" : ""; one.open = true; });
     plots.forEach(function (place) { Plotly.relayout(place, { width: 660, autosize: false }); });
   });
   window.addEventListener("afterprint", function () {
-    document.querySelectorAll("details").forEach(function (one) { one.open = one.dataset.was === "1"; });
+    document.querySelectorAll("details:not(.more)").forEach(function (one) { one.open = one.dataset.was === "1"; });
     plots.forEach(function (place) { Plotly.relayout(place, { width: null, autosize: true }); });
   });
 })();
