@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 METRICS = ("mae", "rmse", "pearson")
 
@@ -40,6 +42,11 @@ def held_out(summary: dict[str, Any]) -> dict[str, list[float]]:
     """Return value, low and high of the held-out metrics at the run's own level, and n."""
     own = [m for m in summary["metrics"] if m["split"] == "test" and m["level"] == summary["level"]]
     return {m["metric"]: [m["value"], m["low"], m["high"], m["n"]] for m in own if m["metric"] in METRICS}
+
+
+def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table for JSON: rounded, and null for what is absent."""
+    return table.round(4).astype(object).where(table.notna(), None).to_dict("records")
 
 
 def read(path: Path) -> Any:

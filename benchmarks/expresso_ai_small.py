@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from _runs import EXAMPLES, held_out, machine, mien, read, run, write
+from _runs import EXAMPLES, held_out, machine, mien, read, rows, run, write
 
 LOOKS = ("studio", "evening", "webcam")
 LIMIT_S = 900
@@ -30,7 +30,7 @@ def validated(folder: Path, look: str) -> dict[str, Any]:
     return {
         "seconds": seconds,
         "held_out": held_out(read(out / "summary.json")),
-        "calibration": figures.loc[figures["topic"] == "calibration", kept].round(3).to_dict("records"),
+        "calibration": rows(figures.loc[figures["topic"] == "calibration", kept]),
     }
 
 
@@ -46,8 +46,8 @@ def main() -> None:
         kept = ["method", "region", "effect", "low", "high", "p", "q", "n", "exceeds"]
         result |= {
             "steps_s": read(folder / "out/run.json")["durations_s"],
-            "evaluation": evaluation[["statistic", "value", "low", "high", "p", "n"]].round(4).to_dict("records"),
-            "confirmatory": named[kept].round(4).astype(object).to_dict("records"),
+            "evaluation": rows(evaluation[["statistic", "value", "low", "high", "p", "n"]]),
+            "confirmatory": rows(named[kept]),
             "hypotheses": len(pd.read_parquet(tables / "hypotheses.parquet")),
             "regions": [r for r in read(folder / "out/summary.json")["regions"] if (r["density"] or 0) > 1],
             "report_mb": round((folder / "out/report.html").stat().st_size / 1e6, 2),

@@ -1,6 +1,7 @@
 """What tests of several folders need."""
 
 import math
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,12 @@ import pytest
 
 from mien.errors import PluginError
 from mien.registry import load_registry
+
+
+def pytest_configure():
+    """Let Ctrl-C through: a shell starts what runs in the background with interrupts ignored, and so all below it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

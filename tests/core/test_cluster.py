@@ -86,7 +86,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
 @pytest.fixture(scope="module")
 def address(work: ModuleType) -> Iterator[str]:
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=2, processes=True, dashboard_address=None, memory_limit=0
+        n_workers=2, threads_per_worker=2, processes=True, dashboard_address=":0", memory_limit=0
     ) as running:
         yield running.scheduler_address
 

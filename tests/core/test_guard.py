@@ -121,7 +121,7 @@ def _stumble(gradient: Tensor) -> None:
 def test_every_installed_method_leaves_the_network_as_it_was(method: str, failure: str | None) -> None:
     fields = {"layer": "inner.0"} if method == "grad_cam" else {}
     clips = torch.randn(1, 3, 4, 6, 6)
-    calls = 10**6 if failure is None else (2 if method in ("lrp", "integrated_gradients") else 1)
+    calls = 10**6 if failure is None else (2 if method in ("lrp", "integrated_gradients", "smoothgrad") else 1)
     if method == "deeplift" and failure:
         calls = 3  # after both outputs, inside captum
     net = Stumbling(network(), calls, failure == "backward")

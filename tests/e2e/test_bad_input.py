@@ -220,7 +220,10 @@ def test_ctrl_c_ends_with_130_and_the_next_run_goes_on(outcome, tmp_path):
         assert running.poll() is None, running.communicate()[1]
         time.sleep(0.2)
     running.send_signal(signal.SIGINT)
-    _, errors = running.communicate(timeout=60)
+    try:
+        _, errors = running.communicate(timeout=60)
+    finally:
+        running.kill()
     assert running.returncode == 130, errors
     assert "Traceback" not in errors
     assert list((tmp_path / "store/track").rglob("landmarks.npy"))

@@ -180,7 +180,7 @@ def test_tables_do_not_depend_on_the_number_of_workers(study, finished, tmp_path
 def test_tables_do_not_depend_on_a_cluster(study, finished, tmp_path):
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=2, processes=True, dashboard_address=None, memory_limit=0
+        n_workers=2, threads_per_worker=2, processes=True, dashboard_address=":0", memory_limit=0
     ) as cluster:
         _run(study, tmp_path / "out", tmp_path / "store", cluster=cluster.scheduler_address)
     _assert_same_tables(_tables(tmp_path / "out"), _tables(finished[0]))

@@ -7,6 +7,8 @@ import logging
 import math
 import pickle
 import queue
+import re
+import socket
 import time
 import uuid
 from collections import Counter, deque
@@ -26,6 +28,7 @@ logger = logging.getLogger(__name__)
 Advance = Callable[[int, float], None]
 
 _PATIENCE = 5.0  # seconds for the scheduler to answer
+_ADDRESS = re.compile(r"(?:(?:tcp|tls|ws|wss)://)?(?P<host>\[[^\]]+\]|[^\s/:\[\]]+):(?P<port>\d{1,5})")
 _LOOK = 1.0  # seconds between two looks at who works
 _TRIES = 2  # times that a task is begun, each on another worker
 
@@ -94,6 +97,7 @@ def _connected(address: str) -> Iterator[Any]:
             hint="Install it: pip install 'mien[cluster]'.",
         ) from error
     try:
+        _knock(address)
         client = distributed.Client(address, timeout=_PATIENCE, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:  # TimeoutError is an OSError
         raise ConfigError(
@@ -105,6 +109,14 @@ def _connected(address: str) -> Iterator[Any]:
         yield client
     finally:
         client.close()
+
+
+def _knock(address: str) -> None:
+    """Raise `OSError` or `ValueError` where nothing listens; a client may wait for long, or leave threads behind."""
+    found = _ADDRESS.fullmatch(address)
+    if not found:
+        raise ValueError("it is no address of a scheduler")
+    socket.create_connection((found["host"].strip("[]"), int(found["port"])), timeout=_PATIENCE).close()
 
 
 @contextmanager
