@@ -77,7 +77,7 @@ def test_log_lines(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(logging.getLogger("mien"), "propagate", True)  # the command line turns it off
     with LogProgress().task("training", 10, "epochs") as task:
         task.advance(10)
-    first, last = caplog.messages
+    first, last = (record.message for record in caplog.records if record.name == "mien.cli.progress")
     assert first == "training (10 epochs)"
     assert last.startswith("training: done in ")
     assert "epochs/s" in last
