@@ -43,7 +43,7 @@ def main() -> None:
         evaluation = pd.read_parquet(tables / "evaluation.parquet")
         statistics = pd.read_parquet(tables / "statistics.parquet")
         named = statistics[(statistics["family"] == "confirmatory") & ~statistics["adjusted"].astype(bool)]
-        kept = ["method", "region", "effect", "low", "high", "p", "q", "n", "exceeds"]
+        kept = ["method", "region", "effect", "low", "high", "p", "q", "n"]
         result |= {
             "steps_s": read(folder / "out/run.json")["durations_s"],
             "evaluation": rows(evaluation[["statistic", "value", "low", "high", "p", "n"]]),

@@ -192,6 +192,7 @@ def test_the_call_can_be_left_early(work: ModuleType, cluster: Cluster) -> None:
 
 def test_a_cluster_that_fits_passes_the_check(cluster: Cluster) -> None:
     cluster.check()
+    assert list(cluster.shared.iterdir()) == []  # the file that workers looked for is gone
 
 
 def test_a_worker_that_does_not_see_the_store_is_named(tmp_path: Path) -> None:
