@@ -1,7 +1,9 @@
 """What tests of several folders need."""
 
+import logging
 import math
 import signal
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,19 @@ def pytest_configure():
     """Let Ctrl-C through: a shell starts what runs in the background with interrupts ignored, and so all below it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before():
+    """Take back what a command sets for the whole process, lest another file's test finds a closed stream."""
+    loggers = [logging.getLogger(name) for name in ("", "mien", "mien_plugins")]
+    before = [(logger, logger.level, logger.handlers[:], logger.propagate) for logger in loggers]
+    with warnings.catch_warnings():
+        yield
+    for logger, level, handlers, propagate in before:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
+        logger.propagate = propagate
 
 
 @pytest.fixture(scope="session")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import subprocess
 import sys
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -316,19 +314,6 @@ class _Pipeline:
     def __call__(self, config: Any, out: Path, **named: Any) -> RunOutcome:
         self.asked = {"config": config, "out": out, **named}
         return self.ending(out)
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_before() -> Iterator[None]:
-    """Take back what the commands set for the whole process."""
-    loggers = [logging.getLogger(name) for name in ("", "mien", "mien_plugins")]
-    before = [(logger, logger.level, logger.handlers[:], logger.propagate) for logger in loggers]
-    with warnings.catch_warnings():
-        yield
-    for logger, level, handlers, propagate in before:
-        logger.setLevel(level)
-        logger.handlers[:] = handlers
-        logger.propagate = propagate
 
 
 @pytest.fixture
