@@ -13,6 +13,7 @@ from typing import Any
 
 from typer.main import get_command
 
+from mien.benchmark.tables import BENCHMARK_TABLES
 from mien.cli.app import app
 from mien.cli.describe import describe, fields, listing
 from mien.config.run_config import NAMED_PART_KINDS, PART_KINDS
@@ -191,12 +192,15 @@ def sections(schema: dict[str, Any]) -> Iterator[str]:
 
 
 def tables(registry: Registry) -> Iterator[str]:
-    """Yield the run's own tables, then those of the analyzers."""
+    """Yield the run's own tables, then those of the benchmark and of the analyzers."""
     yield "A run writes `tables/<name>.parquet`. JSON Schemas of their rows are in `schemas/tables/`."
     yield "Analyzers add tables of their own; those of the built-in ones come [last](#tables-of-analyzers)."
     yield "Two analyzers may give a table of the same name: the second is then `<name in the configuration>_<table>`.\n"
     for table in TABLES.values():
         yield from one_table(table)
+    yield "## Tables of the benchmark\n"
+    for table in BENCHMARK_TABLES.values():
+        yield from one_table(table, "###", "From `mien benchmark explanations`. ")
     yield "## Tables of analyzers\n"
     for analyzer, described in analyzer_tables(registry).items():
         for table in described:

@@ -48,6 +48,7 @@ _HOME = {
     "Progress": "mien.progress",
     "Recording": "mien.types",
     "Registrar": "mien.registry",
+    "Remark": "mien.interfaces",
     "RunView": "mien.interfaces",
     "Table": "mien.tables",
     "Tile": "mien.types",

@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mien.benchmark.schema import leaderboard_schema
+from mien.benchmark.tables import BENCHMARK_TABLES
 from mien.config.schema import DIALECT, Schema, run_schema
 from mien.errors import ConfigError, PluginError
 from mien.registry import Registry
@@ -25,7 +27,9 @@ def all_schemas(registry: Registry) -> dict[str, Schema]:
     """Return every schema by its path below ``schemas/``."""
     schemas = {"config.json": run_schema(registry)}
     schemas |= {name: _record(target) for name, target in RECORDS.items()}
+    schemas |= {"leaderboard.json": leaderboard_schema()}
     schemas |= {f"tables/{name}.json": table_schema(name) for name in TABLES}
+    schemas |= {f"tables/{name}.json": table_schema(table) for name, table in BENCHMARK_TABLES.items()}
     for own in analyzer_tables(registry).values():
         schemas |= {f"tables/{table.name}.json": table_schema(table) for table in own}
     return schemas

@@ -195,7 +195,7 @@ class FaceTrack:
         """Frames with a face, shape (T,)."""
         return self.confidence > 0
 
-    def __getitem__(self, rows: slice) -> FaceTrack:
+    def __getitem__(self, rows: slice | IntArray) -> FaceTrack:
         return replace(
             self,
             times=self.times[rows],
@@ -356,9 +356,11 @@ class Explanation:
     baseline_output : Tensor, shape (B,), or None
         f(baseline), for methods that have a baseline.
     gap : Tensor, shape (B,), or None
-        ``sum(relevance) - (f(x) - f(baseline))``; None for methods without completeness.
+        ``sum(relevance) + bias - (f(x) - f(baseline))``, where ``bias`` is the diagnostic of that name, 0 where there
+        is none; None for methods without completeness.
     diagnostics : mapping of str to Tensor, shape (B,)
-        What else the method measured, e.g. ``steps``.
+        What else the method measured, e.g. ``steps``; ``bias``: what a network's biases took of the relevance, which
+        then is no input's.
     """
 
     relevance: Tensor

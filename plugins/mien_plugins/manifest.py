@@ -107,7 +107,24 @@ def _attribution(registry: Registrar) -> None:
         extra="captum",
         help="Shrikumar et al. 2017",
     )
+    registry.attribution(
+        "gradient_shap", f"{package}.gradient_shap:GradientShap", help="Lundberg & Lee 2017; expected gradients"
+    )
+    registry.attribution(
+        "guided_backprop", f"{package}.guided_backprop:GuidedBackprop", help="Springenberg et al. 2015"
+    )
     registry.attribution("grad_cam", f"{package}.grad_cam:GradCam", help="Selvaraju et al. 2017")
+    registry.attribution(
+        "occlusion", f"{package}.occlusion:Occlusion", help="Zeiler and Fergus 2014; blocks of space and time"
+    )
+    registry.attribution(
+        "ablation", f"{package}.ablation:Ablation", help="one region in a stretch of time taken away, each in turn"
+    )
+    registry.attribution(
+        "kernel_shap",
+        f"{package}.kernel_shap:KernelShap",
+        help="Lundberg and Lee 2017; Shapley values of regions in stretches of time",
+    )
     registry.attribution(
         "lrp",
         f"{package}.lrp:Lrp",
@@ -152,6 +169,11 @@ def _analyzers(registry: Registrar) -> None:
         help="relevance over time against Action Units",
     )
     registry.analyzer(
+        "agreement",
+        f"{_PACKAGE}.analyzers.agreement:Agreement",
+        help="whether methods agree on regions and on time",
+    )
+    registry.analyzer(
         "severity_bands",
         f"{_PACKAGE}.analyzers.severity_bands:SeverityBands",
         help="relevance by severity band and decision type, with the paper's figures",
@@ -162,7 +184,17 @@ def _analyzers(registry: Registrar) -> None:
         help="effects of severity on relevance, beside controls; hypotheses",
     )
     registry.analyzer(
+        "artifact_audit",
+        f"{_PACKAGE}.analyzers.artifact_audit:ArtifactAudit",
+        help="relevance outside the face and clusters of maps, with alarms",
+    )
+    registry.analyzer(
         "subgroups",
         f"{_PACKAGE}.analyzers.subgroups:Subgroups",
         help="errors and relevance by covariate, with intervals",
+    )
+    registry.analyzer(
+        "faithfulness",
+        f"{_PACKAGE}.analyzers.faithfulness:Faithfulness",
+        help="deletion, insertion, randomisation and stability of each method's maps; whether to believe them",
     )

@@ -22,7 +22,7 @@ def recording(participant: str, frames: int, seed: int, starts=(0, 4, 9), units:
     return WindowedSeries(participant, whole, windows)
 
 
-def slow_z(one: WindowedSeries, shift: int, region: int, unit: int) -> list[float]:
+def slow_z(one: WindowedSeries, shift: int, region: int, unit: int, correlation=stats.spearmanr) -> list[float]:
     """Return z of each defined window, written from the definition."""
     length, found = len(one.whole), []
     for frames, values in one.windows:
@@ -34,14 +34,15 @@ def slow_z(one: WindowedSeries, shift: int, region: int, unit: int) -> list[floa
         keep = side & np.isfinite(known)
         if keep.sum() < 3 or np.ptp(known[keep]) == 0 or np.ptp(own[keep]) == 0:
             continue
-        found.append(math.atanh(np.clip(stats.spearmanr(known[keep], own[keep]).statistic, -0.999, 0.999)))
+        found.append(math.atanh(np.clip(correlation(known[keep], own[keep]).statistic, -0.999, 0.999)))
     return found
 
 
-def slow_p(recordings, region: int, unit: int) -> float:
+def slow_p(recordings, region: int, unit: int, correlation=stats.spearmanr) -> float:
     """Return the p-value over all shifts of recordings that are each of another participant."""
     means = [
-        [np.mean(slow_z(one, shift, region, unit) or [0.0]) for shift in range(len(one.whole))] for one in recordings
+        [np.mean(slow_z(one, shift, region, unit, correlation) or [0.0]) for shift in range(len(one.whole))]
+        for one in recordings
     ]
     drawn = np.abs([sum(combination) for combination in itertools.product(*means)])
     return float(np.mean(drawn >= drawn[0] - 1e-9))
@@ -61,19 +62,22 @@ def test_the_effect_is_the_mean_over_participants_of_their_windows() -> None:
     assert not found.undefined.any()
 
 
+@pytest.mark.parametrize(("kind", "correlation"), [("spearman", stats.spearmanr), ("pearson", stats.pearsonr)])
 @pytest.mark.parametrize("gaps", [False, True], ids=["whole", "gaps"])
-def test_all_shifts_of_two_recordings_are_those_of_a_slow_twin(gaps: bool) -> None:
+def test_all_shifts_of_two_recordings_are_those_of_a_slow_twin(gaps: bool, kind, correlation) -> None:
     recordings = [recording("a", 21, 3), recording("b", 19, 4, starts=(0, 7))]
     if gaps:
         recordings[0].whole[5:8] = np.nan
         recordings[1].whole[11, 0] = np.nan
         recordings[0].windows[1][1][2] = np.nan  # a frame without a face
         recordings[1].whole[:12, 1] = 0.0  # an Action Unit that is mostly absent
-    found = circular_shift_test(recordings, np.random.default_rng(0), 21 * 19)
+    found = circular_shift_test(recordings, np.random.default_rng(0), 21 * 19, kind=kind)
     assert found.exact
     assert found.draws == 21 * 19
     for region, unit in itertools.product(range(3), range(2)):
-        assert found.p[region, unit] == pytest.approx(slow_p(recordings, region, unit))
+        assert found.p[region, unit] == pytest.approx(slow_p(recordings, region, unit, correlation))
+        z = [np.mean(slow_z(one, 0, region, unit, correlation) or [0.0]) for one in recordings]
+        assert found.effect[region, unit] == pytest.approx(math.tanh(np.mean(z)))
 
 
 def test_windows_may_leave_out_frames_and_differ_in_length() -> None:

@@ -11,6 +11,7 @@ import jsonschema
 import pluggy
 import pytest
 
+from mien.benchmark.tables import BENCHMARK_TABLES
 from mien.config.schema import run_schema
 from mien.registry import Entry, Registry, load_registry
 from mien.schemas import all_schemas, outdated_schemas, write_schemas
@@ -114,7 +115,7 @@ def test_all_schemas_are_valid_and_cover_every_table() -> None:
     registry = load_registry()
     analyzers = {table.name for id_ in registry.ids("analyzer") for table in registry.load("analyzer", id_).tables}
     assert analyzers
-    names = {*TABLES, *analyzers}
+    names = {*TABLES, *analyzers, *BENCHMARK_TABLES}
     assert {name for name in schemas if name.startswith("tables/")} == {f"tables/{name}.json" for name in names}
     assert {"config.json", "run.json", "summary.json"} <= set(schemas)
 

@@ -291,6 +291,14 @@ def test_landmarks_go_all_the_way_to_a_report(classes, registry, observer, tmp_p
     total = ig.query("region == 'total'").groupby(keys)["signed"].sum().sort_index()
     change = explained["output"] - explained["baseline_output"]
     np.testing.assert_allclose(total, change + explained["gap"], atol=1e-5)
+    assert set(explained["completeness"]) == {"approximate"}
+    absolute = ig.query("region == 'total'").groupby(keys)["absolute"].sum().sort_index()
+    np.testing.assert_allclose(explained["absolute"], absolute, rtol=1e-5)
+
+    # What a method measures beside reaches a table.
+    measured = found["diagnostics"].query("method == 'ig'").pivot(index=keys, columns="name", values="value")
+    assert list(measured.columns) == ["complete", "steps"]
+    assert measured["steps"].tolist() == explained["steps"].tolist()
 
     assert len(found["features"]) == len(explained)
     assert (tmp_path / "out/report.html").stat().st_size > 100_000

@@ -54,8 +54,12 @@ def test_every_choice_of_the_record_is_said(record):
         assert words in text, words
 
 
-def test_a_path_is_nobodys_business(record):
-    assert "someone" not in str(methods_text(record))
+@pytest.mark.parametrize("file", ["/home/someone/study.csv", "someone.csv", "C:\\someone\\study", "(file)"])
+def test_a_file_is_nobodys_business(file, record):
+    record["plugins"]["dataset"]["fields"]["file"] = file
+    text = str(methods_text(record))
+    assert "someone" not in text
+    assert "the data set manifest." in text
 
 
 def test_a_paper_has_one_number_wherever_it_is_cited(record):

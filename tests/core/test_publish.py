@@ -107,6 +107,14 @@ class TestRelativeGap:
         assert found["flagged"].all()
         assert gaps([1.0], [1.0], [0.0])["relative_gap"].tolist() == [0.0]
 
+    def test_the_floor_is_that_of_held_out_clips(self):
+        rows = pd.DataFrame({"method": "m", "output": [100.0, -100.0, 1.0, 3.0], "baseline_output": [100.0, 0, 1, 3]})
+        found = with_relative_gaps(rows.assign(gap=0.01), {"m": 0.09}, pd.Series([False, False, True, True]))
+        np.testing.assert_allclose(found["relative_gap"], [0.1, 1e-4, 0.1, 0.1])  # the standard deviation is 1
+        assert found["flagged"].tolist() == [True, False, True, True]
+        none = with_relative_gaps(rows.assign(gap=0.01), {"m": 1}, pd.Series([False] * 4))
+        assert none["relative_gap"].max() < 0.01  # without any, that of all
+
     def test_is_absent_for_methods_that_promise_no_sum(self):
         found = gaps([1.0, 2.0], [np.nan, np.nan], [np.nan, np.nan])
         assert found["relative_gap"].isna().all()

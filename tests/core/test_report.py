@@ -517,7 +517,7 @@ def test_folds_and_shared_persons_are_told():
 def test_a_region_is_held_against_the_highest_of_all_controls(untrained, permuted, said):
     finding = {"method": "ig", "region": "mouth", "density": 2.0, "low": 1.0, "high": 3.0}
     finding |= {"untrained_highest": untrained, "permuted_highest": permuted}
-    assert said in words._region_sentence(finding)
+    assert said in words.region_sentence(finding)
 
 
 def test_sessions_get_pseudonyms_within_their_participant():

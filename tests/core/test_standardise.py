@@ -27,6 +27,16 @@ def test_clip_standardises_each_channel_of_each_clip() -> None:
     np.testing.assert_allclose(found, expected, atol=2e-6)
 
 
+def test_a_clip_may_be_standardised_like_another() -> None:
+    data, like = pixels(2, 4, 6, 5, 3), pixels(4, 2, 6, 5, 3).reshape(2, 4, 6, 5, 3) // 3
+    found = standardise(data, InputSpec(standardise="clip"), like=like)
+    values, others = (np.moveaxis(part.numpy().astype(float), -1, 1) for part in (data, like))
+    mean, deviation = others.mean((2, 3, 4), keepdims=True), others.std((2, 3, 4), keepdims=True)
+    np.testing.assert_allclose(found, (values - mean) / deviation, rtol=1e-4, atol=1e-5)
+    own = standardise(data, InputSpec(standardise="none"))
+    np.testing.assert_array_equal(standardise(data, InputSpec(standardise="none"), like=like), own)
+
+
 @pytest.mark.parametrize("level", [0, 113, 255])
 def test_a_constant_channel_becomes_zero(level: int) -> None:
     data = pixels(1, 16, 64, 64, 3)

@@ -172,6 +172,17 @@ def test_logs_and_checkpoints_lie_by_network(finished):
     assert "fold_0" in caught.value.hint
 
 
+def test_each_network_has_a_card_of_its_own(finished):
+    folders = [finished[0] / f"checkpoint/fold_{fold}" for fold in (0, 1)]
+    cards = [(folder / "MODEL_CARD.md").read_text() for folder in folders]
+    for fold, (folder, card) in enumerate(zip(folders, cards, strict=True)):
+        assert f"| Fold | {fold}, one of 2 networks |" in card
+        assert load_checkpoint(folder, load_registry()).digest in card
+        assert f"Fold {fold} held out 2 participants: too few for figures of this network alone." in card
+        assert f"--checkpoint checkpoint/fold_{fold} " in card
+    assert not (finished[0] / "checkpoint/MODEL_CARD.md").exists()
+
+
 def test_a_run_stopped_between_folds_goes_on_to_the_same_tables(finished, study, tmp_path, monkeypatch):
     store = untrained_copy(finished[1], tmp_path / "store")
     train_once, calls = networks.train_once, []

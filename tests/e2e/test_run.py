@@ -17,6 +17,7 @@ from mien.report.privacy import find_images
 from mien.steps import pipeline
 from mien.store.store import Store
 from mien.tables import TABLES, conform
+from mien.training.checkpoint import load_checkpoint
 from mien.video.reader import probe, read_frames
 from mien.video.writer import VideoWriter
 
@@ -168,6 +169,20 @@ def test_the_record_says_what_made_the_run(finished):
     assert {name.partition(".")[0] for name in record["weights"]} == {"network", "detector"}
     assert record["durations_s"]["train"] > 0
     assert "torch" in record["versions"]
+
+
+def test_the_model_card_is_of_this_network_and_its_code_runs(finished, monkeypatch):
+    out = finished[0]
+    card = (out / "checkpoint/MODEL_CARD.md").read_text()
+    checkpoint = load_checkpoint(out / "checkpoint", load_registry())
+    assert f"| Parameters | {sum(value.numel() for value in checkpoint.module.parameters()):,} |" in card
+    assert checkpoint.digest in card
+    assert "3 recordings were set aside" in card
+    assert not re.search(r"clip\d|\bp\d\b|/tmp|videos\.csv", card)
+    named = {}
+    monkeypatch.chdir(out)
+    exec(card.partition("```python\n")[2].partition("```")[0], named)
+    assert named["prediction"].shape == (1,)
 
 
 @pytest.mark.slow

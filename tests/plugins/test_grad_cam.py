@@ -61,6 +61,14 @@ def test_a_coarse_map_is_upsampled_in_space_and_time() -> None:
     corners = found[0, ::3, ::7, ::7]  # outside the outermost cell centres the map is constant
     assert torch.allclose(corners, coarse, atol=1e-6)
     assert torch.allclose(found[0, 1, 0, 0], 0.75 * coarse[0, 0, 0] + 0.25 * coarse[1, 0, 0], atol=1e-6)
+    # Frame 1 lies a quarter of the way from bin to bin, row 3 and column 5 three and seven eighths of the way.
+    expected = sum(
+        by_frame * by_row * by_column * coarse[frame, row, column]
+        for frame, by_frame in enumerate((0.75, 0.25))
+        for row, by_row in enumerate((0.625, 0.375))
+        for column, by_column in enumerate((0.125, 0.875))
+    )
+    assert torch.allclose(found[0, 1, 3, 5], expected, atol=1e-6)
 
 
 def test_the_last_convolutional_stage_is_the_default() -> None:
@@ -87,6 +95,21 @@ def test_the_last_convolutional_stage_is_the_default() -> None:
 def test_a_layer_that_cannot_serve_is_an_error(fields: dict[str, str], message: str, clips: Tensor) -> None:
     with pytest.raises(ModelError, match=message):
         mien.explain(pointwise_net(), clips, method="grad_cam", **fields)
+
+
+@pytest.mark.parametrize(
+    ("layer", "nearest"), [("stage33", "stage3"), ("stages.stage5", "stages.stage4"), ("haed", "head")]
+)
+def test_the_nearest_layer_is_shown(layer: str, nearest: str) -> None:
+    with pytest.raises(ModelError, match=rf"There is no layer '{layer}'. Did you mean '{nearest}'\?"):
+        mien.explain(
+            CompactR3D().build(1), torch.randn(1, 3, 4, 16, 16), method="grad_cam", backbone="compact_r3d", layer=layer
+        )
+
+
+def test_all_layers_are_shown_when_none_is_near() -> None:
+    with pytest.raises(ModelError, match=r"Known: 0, 1, 2, 3, 4\."):
+        mien.explain(pointwise_net(), torch.randn(1, 3, 4, 5, 6), method="grad_cam", layer="convolution")
 
 
 def test_landmarks_are_refused() -> None:

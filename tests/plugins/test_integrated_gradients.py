@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 import mien
+from mien.attribution.blur import blurred
 from mien.errors import DataError, ModelError
-from mien_plugins.attribution.baselines import blurred
 from mien_plugins.attribution.integrated_gradients import IntegratedGradients
 
 SHAPE = (3, 3, 4, 6, 5)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 import mien
-from mien_plugins.attribution.smoothgrad import SmoothGrad, clip_seed
+from mien_plugins.attribution.sampling import clip_seed
+from mien_plugins.attribution.smoothgrad import SmoothGrad
 
 BASES = ["saliency", "input_x_gradient", "integrated_gradients"]
 

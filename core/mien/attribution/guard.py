@@ -99,9 +99,39 @@ def forward(model: ExplainedModel, inputs: Tensor, target: Callable[[Tensor], Te
     Raises
     ------
     ModelError
-        When the quantity has another shape, or is not finite.
+        When the network cannot take clips of this size, or the quantity has another shape or is not finite.
     """
-    return checked(target(model.module(inputs)), len(inputs), model.name)
+    import torch
+
+    try:
+        output = model.module(inputs)
+    except torch.cuda.OutOfMemoryError:  # a smaller batch may do; see `mien.attribution.batches`
+        raise
+    except RuntimeError as error:
+        raise ModelError(
+            f"{_sentence(model.name)} cannot take clips of shape {tuple(inputs.shape[1:])}: {_first_line(error)}",
+            hint="Clips must be at least as long and as large as its receptive field.",
+        ) from error
+    return checked(target(output), len(inputs), model.name)
+
+
+def _sentence(name: str) -> str:
+    return name[:1].upper() + name[1:]
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{lines[0].rstrip('.')}." if lines else f"{type(error).__name__}."
+
+
+def differentiable(values: Tensor, name: str) -> Tensor:
+    """Return ``values`` when they depend on the input; `ModelError` where no gradient leads back to it."""
+    if not values.requires_grad:
+        raise ModelError(
+            f"The output of {name} does not depend on its input, or not in a way that has a gradient.",
+            hint="Look for a constant output, 'detach' or 'no_grad' in the network and in the target.",
+        )
+    return values
 
 
 def checked(values: Tensor, clips: int, name: str) -> Tensor:

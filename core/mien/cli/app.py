@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from mien import __version__
 from mien.cli import (
+    benchmark_command,
     cache_commands,
     compare_command,
     config_commands,
@@ -89,6 +90,7 @@ app.command("demo")(run_commands.demo)
 app.command("explain")(run_commands.explain)
 app.command("validate")(validate_command.validate)
 app.command("compare")(compare_command.compare)
+app.add_typer(benchmark_command.app, name="benchmark")
 app.command("report")(report_commands.report)
 app.add_typer(plugin_commands.app, name="plugins")
 app.add_typer(config_commands.app, name="config")

@@ -33,6 +33,9 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change the configuration, e.g. training.epochs=5. Repeatable."),
 ]
+Checkpoint = Annotated[
+    Path, typer.Option(metavar="DIR_OR_FILE", help="A checkpoint, or the folder of the run that made it.")
+]
 Workers = Annotated[
     int, typer.Option(min=1, help="Processes that prepare recordings; the results do not depend on it.")
 ]

@@ -14,6 +14,7 @@ import typer
 from mien.cli import logs
 from mien.cli.console import messages, output
 from mien.cli.options import (
+    Checkpoint,
     ClusterAddress,
     Device,
     DeviceOption,
@@ -140,9 +141,7 @@ def _run(config: Path, out: Path, overrides: Sequence[str], session: Session) ->
 
 def explain(
     videos: Annotated[list[Path], typer.Argument(metavar="VIDEO", help="Videos; no labels are needed.")],
-    checkpoint: Annotated[
-        Path, typer.Option(metavar="DIR_OR_FILE", help="A checkpoint, or the folder of the run that made it.")
-    ],
+    checkpoint: Checkpoint,
     out: Out,
     method: Annotated[
         list[str] | None,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mien.cli.options import (
+    Checkpoint,
     ClusterAddress,
     Device,
     DeviceOption,
@@ -26,9 +27,7 @@ def validate(
     config: Annotated[
         Path, typer.Argument(help="Configuration, YAML: dataset, and what differs from the checkpoint's own run.")
     ],
-    checkpoint: Annotated[
-        Path, typer.Option(metavar="DIR_OR_FILE", help="A checkpoint, or the folder of the run that made it.")
-    ],
+    checkpoint: Checkpoint,
     out: Out,
     overrides: Overrides = None,
     workers: Workers = 1,

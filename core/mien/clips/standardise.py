@@ -9,7 +9,7 @@ from mien.errors import ModelError
 from mien.types import InputSpec
 
 
-def standardise(data: Tensor, spec: InputSpec) -> Tensor:
+def standardise(data: Tensor, spec: InputSpec, like: Tensor | None = None) -> Tensor:
     """Return clips in the network's input space.
 
     ``clip``: each channel of each clip to mean 0 and (population) standard deviation 1; a constant channel
@@ -22,6 +22,9 @@ def standardise(data: Tensor, spec: InputSpec) -> Tensor:
         Layout ``video``: ``(B, T, H, W, 3)`` or one clip ``(T, H, W, 3)``, uint8 or in its range.  Layout
         ``landmarks``: ``(B, T, N, 2)`` or ``(T, N, 2)``.
     spec : InputSpec
+    like : Tensor, optional
+        Clips of the same shape whose mean and deviation ``clip`` uses in the place of their own: what is then put
+        beside them is in the same space.
 
     Returns
     -------
@@ -34,12 +37,9 @@ def standardise(data: Tensor, spec: InputSpec) -> Tensor:
         When ``mean`` and ``std`` of a ``fixed`` standardisation do not fit the channels.
     """
     video = spec.layout == "video"
-    if data.ndim == (4 if video else 3):
-        data = data[None]
-    # Channels first, and contiguous before anything is summed: reducing over strided axes takes twice as long.
-    values = data.movedim(-1, 1).contiguous().to(torch.float32)
+    values = _channels_first(data, video)
     if spec.standardise == "clip":
-        values = _by_clip(values)
+        values = _by_clip(values, values if like is None else _channels_first(like, video))
     else:
         values = values / 255 if video else values
         if spec.standardise == "fixed":
@@ -47,12 +47,19 @@ def standardise(data: Tensor, spec: InputSpec) -> Tensor:
     return values if video else values.movedim(1, -1).contiguous()
 
 
-def _by_clip(values: Tensor) -> Tensor:
-    flat = values.flatten(2)
+def _channels_first(data: Tensor, video: bool) -> Tensor:
+    if data.ndim == (4 if video else 3):
+        data = data[None]
+    # Contiguous before anything is summed: reducing over strided axes takes twice as long.
+    return data.movedim(-1, 1).contiguous().to(torch.float32)
+
+
+def _by_clip(values: Tensor, like: Tensor) -> Tensor:
+    flat = like.flatten(2)
     # Rounding leaves a constant channel a tiny deviation, which must not be blown up to 1.
     constant = flat.amax(2, keepdim=True) == flat.amin(2, keepdim=True)
     std, mean = torch.std_mean(flat, 2, correction=0, keepdim=True)
-    result = torch.where(constant, 0.0, (flat - mean) / torch.where(constant, 1.0, std))
+    result = torch.where(constant, 0.0, (values.flatten(2) - mean) / torch.where(constant, 1.0, std))
     return result.view(values.shape)
 
 

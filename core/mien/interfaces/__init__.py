@@ -1,7 +1,7 @@
 """One interface per kind of plugin."""
 
 from mien.interfaces.action_units import ActionUnitSource
-from mien.interfaces.analyzer import Analysis, Analyzer, RunView
+from mien.interfaces.analyzer import Analysis, Analyzer, Remark, RunView
 from mien.interfaces.attribution import AttributionMethod, ExplainedModel
 from mien.interfaces.backbone import Backbone
 from mien.interfaces.component import Component, ConfigPath, Unavailable
@@ -9,6 +9,7 @@ from mien.interfaces.cropper import Cropper
 from mien.interfaces.dataset import Dataset
 from mien.interfaces.detector import Detector, DetectorSession
 from mien.interfaces.objective import LabelScale, Objective
+from mien.interfaces.planted import PlantedTruth
 
 __all__ = [
     "ActionUnitSource",
@@ -25,6 +26,8 @@ __all__ = [
     "ExplainedModel",
     "LabelScale",
     "Objective",
+    "PlantedTruth",
+    "Remark",
     "RunView",
     "Unavailable",
 ]

@@ -25,6 +25,25 @@ Mention = Literal["method", "source", "region"]
 """What a field of an analyzer may name of the rest of a configuration."""
 
 
+@dataclass(frozen=True)
+class Remark:
+    """What is to be known of an attribution method's heat maps; the report shows it beside each of them.
+
+    Attributes
+    ----------
+    verdict : str
+        In a word or two, e.g. "with care".
+    text : str
+        One line: why, with the numbers.
+    level : {"good", "care", "bad"}
+        The colour.
+    """
+
+    verdict: str
+    text: str
+    level: Literal["good", "care", "bad"] = "care"
+
+
 class RunView(Protocol):
     """What an analyzer sees of a run.  Tables are loaded, and clips made, when they are asked for.
 
@@ -83,6 +102,10 @@ class RunView(Protocol):
     def model(self) -> ExplainedModel:
         """The trained network; under folds, that of the first fold."""
 
+    def model_of(self, recording: str) -> ExplainedModel:
+        """Return the trained network that judges a recording; under folds, that of its own fold."""
+        ...
+
     @property
     def seed(self) -> int:
         """Decides everything that an analyzer draws at random."""
@@ -119,11 +142,14 @@ class Analysis:
         Shown in the report and written to ``figures/``.
     notes : sequence of str
         Sentences for the report: findings with their numbers, gaps and their reasons.
+    method_remarks : mapping of str to Remark
+        What stands beside the heat maps of a method, by the method's name.
     """
 
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     charts: Sequence[Chart] = ()
     notes: Sequence[str] = ()
+    method_remarks: Mapping[str, Remark] = field(default_factory=dict)
 
 
 class Analyzer(Component):

@@ -67,6 +67,11 @@ class AttributionMethod(Component):
         """Whether relevance tells for from against; where not, it is nowhere negative."""
         return True
 
+    @property
+    def compared_with(self) -> str:
+        """What a clip is compared with, its baseline, and what that cannot show, in a sentence; empty for none."""
+        return ""
+
     def check(self, model: ExplainedModel) -> None:
         """Raise `ModelError` when the method cannot explain this network; before any computing."""
         for need in self.needs:

@@ -221,6 +221,33 @@ class FaceMap(Chart):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MapPanel:
+    """A map over the crop.
+
+    Attributes
+    ----------
+    values : sequence of sequences of float
+        ``values[row][column]``, from the top left.
+    inside : sequence of sequences of float
+        Of the same shape: how far a cell is filled by the face, 0 to 1; its outline is drawn at a half.
+    """
+
+    name: str
+    values: Sequence[Sequence[float]]
+    inside: Sequence[Sequence[float]] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapGrid(Chart):
+    """Rows of small square maps over the crop, without sign; each row has a name, and each map its own colour scale.
+
+    Nobody's picture is in it: only the face's outline.
+    """
+
+    rows: Sequence[tuple[str, Sequence[MapPanel]]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class GroupedSeries:
     """The bars of one colour in one panel, one value a group.
 

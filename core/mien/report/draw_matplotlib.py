@@ -21,11 +21,13 @@ from mien.report.charts import (
     GroupedBars,
     HeatMap,
     LineChart,
+    MapGrid,
     ScatterChart,
 )
 from mien.report.geometry import face_height, heat_rows, value_limits
 from mien.report.matplotlib_common import new_figure, spread
 from mien.report.matplotlib_grids import frame_grid, grouped_bars
+from mien.report.matplotlib_position_maps import map_grid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,6 +56,8 @@ _STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "mien",
 }
+
+_LETTERS = 70  # of column names that fit side by side below a heat map
 
 
 def save(chart: Chart, folder: Path, *, raster: bool = True) -> list[Path]:
@@ -182,8 +186,15 @@ def _heat(chart: HeatMap) -> Figure:
         _lanes(axes[-1], chart)
     axes[-1].set_xlabel(chart.x_label)
     if chart.x_names:
-        axes[-1].set_xticks(range(len(chart.x_names)), list(chart.x_names))
+        tilted: Any = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if _crowded(chart) else {}
+        axes[-1].set_xticks(range(len(chart.x_names)), list(chart.x_names), **tilted)
     return drawn
+
+
+def _crowded(chart: HeatMap) -> bool:
+    """Whether the names of the columns would run into each other side by side."""
+    longest = max(len(line) for name in chart.x_names for line in name.split("\n"))
+    return (longest + 1) * len(chart.x_names) > _LETTERS
 
 
 def _edges(x: Sequence[float]) -> list[float]:
@@ -282,3 +293,4 @@ def _face_panel(panel: Axes, chart: FaceMap, values: Mapping[str, float], colour
 
 figure.register(GroupedBars, grouped_bars)
 figure.register(FrameGrid, frame_grid)
+figure.register(MapGrid, map_grid)

@@ -20,12 +20,14 @@ from mien.report.charts import (
     GroupedBars,
     HeatMap,
     LineChart,
+    MapGrid,
     ScatterChart,
 )
 from mien.report.plotly_common import Figure
 from mien.report.plotly_grids import frame_grid, grouped_bars
 from mien.report.plotly_maps import faces, heat
 from mien.report.plotly_plots import bars, lines, scatter
+from mien.report.plotly_position_maps import map_grid
 
 
 @singledispatch
@@ -69,3 +71,4 @@ figure.register(HeatMap, heat)
 figure.register(FaceMap, faces)
 figure.register(GroupedBars, grouped_bars)
 figure.register(FrameGrid, frame_grid)
+figure.register(MapGrid, map_grid)

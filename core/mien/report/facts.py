@@ -229,22 +229,6 @@ def _whole(value: Any) -> int:
     return 0 if pd.isna(value) else int(value)
 
 
-def completeness_grid(explanations: pd.DataFrame) -> Grid | None:
-    """Return, for each method, how far relevance is from adding up to what it explains."""
-    if explanations.empty:
-        return None
-    rows = []
-    for method, own in explanations.groupby("method", sort=False):
-        gaps = own["relative_gap"].dropna()
-        middle, largest = (float(gaps.median()), float(gaps.max())) if len(gaps) else (math.nan, math.nan)
-        steps = own["steps"].dropna()
-        middle_steps = float(steps.median()) if len(steps) else math.nan
-        seconds = float(own["seconds"].median())
-        rows.append([method, len(own), int(own["flagged"].sum()), middle, largest, middle_steps, seconds])
-    headers = ["method", "clips", "flagged", "median gap", "largest gap", "median steps", "seconds a clip"]
-    return grid(headers, rows)
-
-
 def face_map(region_relevance: pd.DataFrame, scheme: LandmarkScheme, shape: str, padding: float) -> FaceMap | None:
     """Return the density of each region on a drawn mean face, a panel for each method."""
     if region_relevance.empty:

@@ -133,21 +133,22 @@ def _address(mime: str, data: bytes) -> str:
 def _fill(
     material: ReportMaterial, shown: Content, pictures: Sequence[Embedded], videos: Sequence[Embedded], notice: str
 ) -> str:
-    page = _environment().get_template("report.html.j2")
+    page = page_environment().get_template("report.html.j2")
     return page.render(
         material=material,
         shown=shown,
         pictures=pictures,
         videos=videos,
         notice=notice,
-        css=_asset("report.css"),
-        js=_asset("report.js"),
+        css=page_asset("report.css"),
+        js=page_asset("report.js"),
         library=_library(),
     )
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Environment:
+def page_environment() -> Environment:
+    """Return what fills the templates; every text that is put in is escaped."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -163,7 +164,8 @@ def _plot(chart: Chart) -> Markup:
     return Markup(draw_plotly.div(chart))  # every text in it is escaped where it is made
 
 
-def _asset(name: str) -> Markup:
+def page_asset(name: str) -> Markup:
+    """Return a file that lies beside the templates, as it is."""
     return Markup((_TEMPLATES / name).read_text(encoding="utf-8"))
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mien.report.words import count, listed
+from mien.report.privacy import names_a_file
+from mien.report.words import count, listed, ordinal
 
 Document = Mapping[str, Any]
 
@@ -80,7 +81,7 @@ def _part(text: MethodsText, record: Document, place: str) -> str:
         for name, value in fields.items()
         if isinstance(value, str | int | float)
         and not isinstance(value, bool)
-        and "/" not in str(value)
+        and not names_a_file(value)
         and value != ""
     ]
     stated = f" ({', '.join(simple[:_SHOWN])})" if simple else ""
@@ -121,18 +122,13 @@ def _split(split: Document, summary: Document) -> str:
 def _faces(text: MethodsText, record: Document, summary: Document) -> Iterator[str]:
     windows = record["config"]["windows"]
     rate = f", resampled to {windows['rate']:g} frames a second by time stamps" if windows.get("rate") else ""
-    dilation = "consecutive" if windows["dilation"] == 1 else f"every {_ordinal(windows['dilation'])}"
+    dilation = "consecutive" if windows["dilation"] == 1 else f"every {ordinal(windows['dilation'])}"
     yield f"Faces were followed with the detector {_part(text, record, 'detector')}."
     yield (
         f"The network saw crops of {_part(text, record, 'cropper')} in windows of {windows['frames']} frames "
         f"({dilation} frame{rate}; overlap {windows['overlap']:g}); windows with more than "
         f"{100 * windows['max_invalid']:.0f} % of frames without a face were left out."
     )
-
-
-def _ordinal(number: int) -> str:
-    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{ending}"
 
 
 def _network(text: MethodsText, record: Document, summary: Document) -> Iterator[str]:
@@ -186,6 +182,10 @@ def _explanation(text: MethodsText, record: Document, summary: Document) -> Iter
         f"{'convex hull' if pooling['shape'] == 'hull' else 'bounding box'} of the landmarks, padding "
         f"{pooling['padding']:g}) and over time."
     )
+    for name in explain["methods"]:
+        compared = record.get("compared_with", {}).get(f"explain.methods.{name}")
+        if compared:
+            yield f"{name} compares a clip with {compared}."
     controls = explain["controls"]
     kinds = [
         count(controls["networks"], "untrained network") if controls["networks"] else "",

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,8 +26,23 @@ _SIGNATURES: Mapping[str, bytes] = {
 }
 _PATTERNS = {name: re.compile(pattern, re.DOTALL) for name, pattern in _SIGNATURES.items()}
 _PATH = re.compile(r"(?<!\w)(?:[A-Za-z]:)?[\w.~-]*[/\\][^\s:;,]*\.\w{2,4}\b|(?<!\S)[/~][^\s:;,]+")
+_FILE = re.compile(r"[/\\]|\.\w{2,4}$|^\(file\)$")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]{400,}={0,2}")
 _STREAM = re.compile(rb"stream\r?\n(.*?)\r?\nendstream", re.DOTALL)
+
+
+def without_files(value: Any) -> Any:
+    """Return plain data in which a text that looks like a file is left out; a file's name may hold that of a person."""
+    if isinstance(value, Mapping):
+        return {key: without_files(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_files(item) for item in value]
+    return "(file)" if names_a_file(value) else value
+
+
+def names_a_file(value: Any) -> bool:
+    """Return whether a value is a text that looks like a path or the name of a file."""
+    return isinstance(value, str) and _FILE.search(value) is not None
 
 
 def pseudonyms(participants: Iterable[str], seed: int | None) -> dict[str, str]:

@@ -10,12 +10,13 @@ from typing import Any
 
 import pandas as pd
 
-from mien.interfaces.analyzer import Analysis
+from mien.interfaces.analyzer import Analysis, Remark
+from mien.report import completeness, facts, words
 from mien.report import evaluation as tested
-from mien.report import facts, words
 from mien.report.charts import Chart
 from mien.report.facts import Grid
 from mien.report.material import ReportMaterial
+from mien.report.privacy import without_files
 from mien.report.validation import Validated, validated
 
 _ROLE_TITLES = {
@@ -93,7 +94,10 @@ class Content:
     face_map: Chart | None
     found: Sequence[Found]
     examples: Sequence[Example]
+    method_remarks: Mapping[str, Sequence[Remark]]
+    baselines: Grid | None
     completeness: Grid | None
+    biases: Grid | None
     flagged: int
     notes: Sequence[str]
     provenance: Sequence[tuple[str, str]]
@@ -158,28 +162,21 @@ def content(material: ReportMaterial) -> Content:
         face_map=_face_map(material),
         found=[_found(name, analysis) for name, analysis in material.analyses.items()],
         examples=_examples(material, label),
-        completeness=facts.completeness_grid(explanations),
+        method_remarks=_remarks(material),
+        baselines=completeness.baseline_grid(record),
+        completeness=completeness.completeness_grid(explanations),
+        biases=completeness.bias_grid(explanations, material.table("diagnostics")),
         flagged=int(explanations["flagged"].sum()) if len(explanations) else 0,
-        notes=[*material.summary.get("notes", []), *material.notes],
+        notes=[*material.summary.get("notes", []), *material.notes, *completeness.without_relevance(explanations)],
         provenance=_provenance(record),
         versions=facts.grid(["library", "version"], [[k, v] for k, v in record.get("versions", {}).items()]),
         plugins=_plugins(record.get("plugins", {})),
         weights=facts.grid(["weights", "SHA-256"], [[k, v] for k, v in record.get("weights", {}).items()]),
         durations=_durations(record),
         config=json.dumps(
-            _without_files(config) if material.faces == "none" else config, indent=2, ensure_ascii=False, default=str
+            without_files(config) if material.faces == "none" else config, indent=2, ensure_ascii=False, default=str
         ),
     )
-
-
-def _without_files(value: Any) -> Any:
-    """Return a configuration without file names, which may hold the names of people."""
-    if isinstance(value, Mapping):
-        return {key: _without_files(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_files(item) for item in value]
-    is_file = isinstance(value, str) and re.search(r"[/\\]|\.\w{2,4}$", value)
-    return "(file)" if is_file else value
 
 
 def _cards(material: ReportMaterial) -> list[Card]:
@@ -247,6 +244,15 @@ def _found(name: str, analysis: Analysis) -> Found:
 def _family(chart: Chart) -> str:
     """Return a title without what it is of: charts that differ in method or source alone have one family."""
     return re.sub(r" \([^()]*\)$", "", chart.title)
+
+
+def _remarks(material: ReportMaterial) -> dict[str, list[Remark]]:
+    """Return what analyzers remark on each method."""
+    remarks: dict[str, list[Remark]] = {}
+    for analysis in material.analyses.values():
+        for method, remark in analysis.method_remarks.items():
+            remarks.setdefault(method, []).append(remark)
+    return remarks
 
 
 def _examples(material: ReportMaterial, label: str) -> list[Example]:

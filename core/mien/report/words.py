@@ -45,6 +45,12 @@ def count(many: int, noun: str, plural: str = "") -> str:
     return f"{many:,} {noun if many == 1 else plural or noun + 's'}"
 
 
+def ordinal(number: int) -> str:
+    """Return ``1st``, ``2nd``, ``11th``."""
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
 def listed(names: Sequence[str]) -> str:
     """Return ``a, b and c``."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else list(names))
@@ -100,7 +106,7 @@ def _faces(config: Mapping[str, Any]) -> str:
 
 def _windows(windows: Mapping[str, Any]) -> str:
     step = int(windows.get("dilation", 1))
-    every = "" if step == 1 else f", every {step}{ {2: 'nd', 3: 'rd'}.get(step, 'th') } frame"
+    every = "" if step == 1 else f", every {ordinal(step)} frame"
     overlap = f"{100 * float(windows.get('overlap', 0)):.0f} %"
     rate = f", resampled to {windows['rate']:g} frames a second" if windows.get("rate") else ""
     return f"Cut clips of {windows.get('frames', '?')} frames{every}, overlapping by {overlap}{rate}."
@@ -166,7 +172,7 @@ def headlines(summary: Mapping[str, Any], verdict: Sequence[str] = ()) -> list[s
     return [
         *_prediction_headline(summary),
         *verdict,
-        *(_region_sentence(finding) for finding in densest(summary.get("regions", []))),
+        *(region_sentence(finding) for finding in densest(summary.get("regions", []))),
         *_data_headline(summary),
     ]
 
@@ -243,7 +249,8 @@ _CONTROLS = {
 }
 
 
-def _region_sentence(finding: Mapping[str, Any]) -> str:
+def region_sentence(finding: Mapping[str, Any]) -> str:
+    """Return where a method's relevance is densest, beside the controls; the density has to be a number."""
     density = float(finding["density"])
     text = (
         f"{finding['method']}: relevance is densest in the {region_title(finding['region'])}, "

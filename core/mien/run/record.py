@@ -46,6 +46,10 @@ class RunRecord(Record):
     citations: dict[str, str] = Field(
         default_factory=dict, description="Papers of the components, by place in the configuration."
     )
+    compared_with: dict[str, str] = Field(
+        default_factory=dict,
+        description="What attribution methods compare a clip with (their baselines), by place in the configuration.",
+    )
     weights: dict[str, str] = Field(
         description="SHA-256 of the network's weights, of pretrained weights that it began with, and of the detector's."
     )
@@ -155,6 +159,7 @@ def begin_record(
     seed: int,
     device: str,
     workers: int,
+    compared_with: Mapping[str, str] | None = None,
 ) -> RunRecord:
     """Return the record of a run that starts now."""
     return RunRecord(
@@ -169,5 +174,6 @@ def begin_record(
         config=dict(config),
         plugins=dict(plugins),
         citations=dict(citations),
+        compared_with=dict(compared_with or {}),
         weights={},
     )

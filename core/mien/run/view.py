@@ -40,6 +40,7 @@ class RunResults:
     found: Mapping[ExplainTask, Path]
     seed: int
     judging: Mapping[str, int] = field(default_factory=dict)
+    _last: dict[NetworkId, ExplainedModel] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def recordings(self) -> pd.DataFrame:
@@ -96,16 +97,24 @@ class RunResults:
         """The trained network of the first fold."""
         return self.explainer.model(self.explainer.networks[0])
 
+    def model_of(self, recording: str) -> ExplainedModel:
+        """Return the trained network that judges a recording."""
+        return self._model_of(self._fold_of(recording))
+
     def _model_of(self, fold: int) -> ExplainedModel:
-        """Return the trained network of a fold; that of the first stays in memory."""
+        """Return the trained network of a fold; that of the first stays in memory, and the last other one."""
         wanted = NetworkId(fold=fold)
         first = self.explainer.networks[0]
         if first.id == wanted:
             return self.model
-        return self.explainer.model(next(one for one in self.explainer.networks if one.id == wanted))
+        if wanted not in self._last:
+            network = next(one for one in self.explainer.networks if one.id == wanted)
+            self._last.clear()
+            self._last[wanted] = self.explainer.model(network)
+        return self._last[wanted]
 
-    def _fold_of(self, key: ClipKey) -> int:
-        return self.judging.get(key.recording, self.explainer.networks[0].id.fold)
+    def _fold_of(self, recording: str) -> int:
+        return self.judging.get(recording, self.explainer.networks[0].id.fold)
 
     @cached_property
     def _tasks(self) -> Mapping[tuple[str, str], ExplainTask]:
@@ -142,7 +151,8 @@ class RunResults:
         ModelError
             When the network has no stage of that name.
         """
-        for fold, own in groupby(self.explained if keys is None else keys, self._fold_of):
+        wanted = self.explained if keys is None else keys
+        for fold, own in groupby(wanted, lambda key: self._fold_of(key.recording)):
             yield from self._features(self._model_of(fold), stage, list(own))
 
     def _features(

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from mien.statistics.outcome import two_sided
-from mien.statistics.ranking import fisher_z, ranks, unit
+from mien.statistics.ranking import FLAT, fisher_z, ranks, unit
 from mien.types import FloatArray
 
 FEWEST_FRAMES = 3
@@ -22,6 +23,7 @@ FEWEST_FRAMES = 3
 
 _CELLS = 2_000_000  # of an array that is made at once
 IntArray = npt.NDArray[np.intp]
+Kind = Literal["spearman", "pearson"]
 
 
 @dataclass(frozen=True)
@@ -88,14 +90,15 @@ def circular_shift_test(
     draws: int = 999,
     minimum_shift: int = 0,
     clip: float = 0.999,
+    kind: Kind = "spearman",
 ) -> ShiftEvidence:
-    """Return the mean rank correlation inside windows, tested against circular shifts over whole recordings.
+    """Return the mean correlation inside windows, tested against circular shifts over whole recordings.
 
-    The effect is Spearman's correlation in each window, clipped before Fisher's z, averaged over the windows of each
-    participant and then over participants.  For the null, the whole series of each recording is shifted by a random
-    number of frames, wrapping around, independently of the other recordings, and read again at the windows' frames.
-    The statistic is the sum over participants of their mean z; a participant without a defined window adds nothing.
-    All pairs of series share the shifts.
+    The effect is Spearman's (or Pearson's) correlation in each window, clipped before Fisher's z, averaged over the
+    windows of each participant and then over participants.  For the null, the whole series of each recording is shifted
+    by a random number of frames, wrapping around, independently of the other recordings, and read again at the windows'
+    frames.  The statistic is the sum over participants of their mean z; a participant without a defined window adds
+    nothing.  All pairs of series share the shifts.
 
     Parameters
     ----------
@@ -109,6 +112,9 @@ def circular_shift_test(
         recordings.
     clip : float
         Largest absolute correlation.
+    kind : {"spearman", "pearson"}
+        Ranks, or the values themselves: for series with plateaus of equal values, which keep a rank correlation below
+        1 however well the two agree.
 
     Returns
     -------
@@ -137,7 +143,7 @@ def circular_shift_test(
     undefined = np.zeros(pairs, np.int64)
     for one, own in zip(recordings, shifts, strict=True):
         distinct, place = np.unique(np.concatenate([[0], own]), return_inverse=True)
-        z, known = _shifted(one, distinct, pairs, clip)
+        z, known = _shifted(one, distinct, pairs, clip, kind)
         person = people.index(one.participant)
         total[person] += z[place]
         counts[person] += known[place]
@@ -190,13 +196,13 @@ def _shifts(legal: Sequence[IntArray], draws: int, rng: np.random.Generator) -> 
 
 
 def _shifted(
-    one: WindowedSeries, shifts: IntArray, pairs: tuple[int, int], clip: float
+    one: WindowedSeries, shifts: IntArray, pairs: tuple[int, int], clip: float, kind: Kind
 ) -> tuple[FloatArray, npt.NDArray[np.int64]]:
     """Return the sum of z over the windows and the number of defined windows at each shift: ``(S, A, B)`` both."""
     size = (len(shifts), *pairs)
     total, known = np.zeros(size), np.zeros(size, np.int64)
     for starts, offsets, values in _alike(one.windows):
-        segments = _Segments(one.whole, offsets)
+        segments = _Segments(one.whole, offsets, kind)
         rows = max(1, _CELLS // (len(shifts) * one.whole.shape[1] * max(len(offsets), values.shape[2])))
         for first in range(0, len(starts), rows):
             some = slice(first, first + rows)
@@ -232,24 +238,25 @@ class _Segments:
     unshifted windows hold.
     """
 
-    def __init__(self, whole: FloatArray, offsets: IntArray) -> None:
+    def __init__(self, whole: FloatArray, offsets: IntArray, kind: Kind = "spearman") -> None:
+        self.kind = kind
         rows = np.arange(len(whole))[:, None] + offsets
         stretches = np.asarray(whole, np.float64)[rows % len(whole)].transpose(0, 2, 1)  # (F, B, T)
         beyond = rows >= len(whole)
         longer = beyond.mean(axis=1, keepdims=True) > 0.5
         known = np.isfinite(stretches) & (beyond == longer)[:, None]
-        self.ranked = _known_ranks(stretches, known)
+        self.units = _known_units(stretches, known, kind)
         self.gaps = ~known.all(axis=2)
         self.masks, of = np.unique(known[self.gaps], axis=0, return_inverse=True)
         self.mask_of = np.full(self.gaps.shape, -1)
         self.mask_of[self.gaps] = of.ravel()
 
     def correlations(self, at: IntArray, values: FloatArray) -> FloatArray:
-        """Return Spearman's correlations ``(W, S, A, B)`` of windows ``(W, T, A)`` with stretches ``at (W, S)``."""
-        ranked = unit(ranks(values, axis=1), axis=1)
-        whole = self.ranked[at]  # (W, S, B, T)
+        """Return the correlations ``(W, S, A, B)`` of windows ``(W, T, A)`` with stretches ``at (W, S)``."""
+        own = unit(ranks(values, axis=1) if self.kind == "spearman" else values, axis=1)
+        whole = self.units[at]  # (W, S, B, T)
         width, count, series, frames = whole.shape
-        flat = whole.reshape(width, count * series, frames) @ ranked
+        flat = whole.reshape(width, count * series, frames) @ own
         found = np.swapaxes(flat.reshape(width, count, series, -1), 2, 3)
         if self.gaps.any():
             self._with_gaps(found, at, values)
@@ -263,23 +270,25 @@ class _Segments:
         turned = np.swapaxes(values, 1, 2)[:, None]  # (W, 1, A, T)
         block = max(1, _CELLS // max(values.size, 1))
         for first in range(0, len(self.masks), block):
-            ranked = _known_ranks(turned, self.masks[None, first : first + block, None])  # (W, masks, A, T)
+            own = _known_units(turned, self.masks[None, first : first + block, None], self.kind)  # (W, masks, A, T)
             rows = np.flatnonzero((number >= first) & (number < first + block))
-            left = ranked[window[rows], number[rows] - first]
-            right = self.ranked[start[rows], series[rows], :, None]
+            left = own[window[rows], number[rows] - first]
+            right = self.units[start[rows], series[rows], :, None]
             found[window[rows], shift[rows], :, series[rows]] = (left @ right)[..., 0]
 
 
-def _known_ranks(series: FloatArray, known: npt.NDArray[np.bool_]) -> FloatArray:
-    """Return ranks along the last axis over its known values, centred and of length 1, 0 for unknown ones.
+def _known_units(series: FloatArray, known: npt.NDArray[np.bool_], kind: Kind) -> FloatArray:
+    """Return values (their ranks) along the last axis over the known ones, centred and of length 1, 0 for unknown ones.
 
     NaN throughout for what is constant or has fewer than three known values.
     """
-    place = np.where(known, ranks(np.where(known, series, np.inf)), 0.0)
+    measured = ranks(np.where(known, series, np.inf)) if kind == "spearman" else series
+    place = np.where(known, measured, 0.0)
     count = known.sum(axis=-1, keepdims=True)
     mean = place.sum(axis=-1, keepdims=True) / np.maximum(count, 1)
     centred = np.where(known, place - mean, 0.0)
     length = np.sqrt((centred**2).sum(axis=-1, keepdims=True))
-    usable = (count >= FEWEST_FRAMES) & (length > 1e-9)
+    size = np.sqrt((place**2).sum(axis=-1, keepdims=True))
+    usable = (count >= FEWEST_FRAMES) & (length > FLAT * size)
     found: FloatArray = np.divide(centred, length, out=np.full(centred.shape, np.nan), where=usable)
     return found

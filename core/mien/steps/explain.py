@@ -126,7 +126,7 @@ class _Worker:
 def _explain(worker: _Worker, task: ExplainTask, report: Callable[[float], None]) -> None:
     explainer, model = worker.explainer, worker.model(task.network)
     method = explainer.methods[task.method]
-    cells, notes, maps = [], [], []
+    cells, notes, diagnostics, maps = [], [], [], []
     for batch in explainer.source.batches(task.keys, explainer.batch):
         began = time.perf_counter()
         moved = batch.to(explainer.device)
@@ -135,11 +135,13 @@ def _explain(worker: _Worker, task: ExplainTask, report: Callable[[float], None]
         relevance = checked(explanation, moved, method)
         cells.append(pool_cells(relevance, batch))
         notes.append(_explanation_rows(explanation, batch, seconds))
+        diagnostics.append(_diagnostic_rows(explanation, batch))
         maps.append(relevance.sum(1 if batch.layout == "video" else -1).numpy())
         report(len(batch))
     with worker.store.write("explain", task.key, {"method": task.method, "recording": task.recording}) as folder:
         pd.concat(cells).to_parquet(folder / "cells.parquet", index=False)
         pd.concat(notes).to_parquet(folder / "explanations.parquet", index=False)
+        pd.concat(diagnostics).to_parquet(folder / "diagnostics.parquet", index=False)
         if task.network.trained:
             np.save(folder / "maps.npy", np.concatenate(maps).astype(np.float32), allow_pickle=False)
 
@@ -159,9 +161,7 @@ def checked(explanation: Explanation, batch: ClipBatch, method: AttributionMetho
 
 def _explanation_rows(explanation: Explanation, batch: ClipBatch, seconds: float) -> pd.DataFrame:
     def column(values: torch.Tensor | None) -> FloatArray:
-        if values is None:
-            return np.full(len(batch), np.nan)
-        return np.asarray(values.detach().cpu().numpy(), float)
+        return np.full(len(batch), np.nan) if values is None else _floats(values)
 
     return pd.DataFrame(
         {
@@ -169,11 +169,26 @@ def _explanation_rows(explanation: Explanation, batch: ClipBatch, seconds: float
             "window": [key.window for key in batch.keys],
             "output": column(explanation.output),
             "baseline_output": column(explanation.baseline_output),
+            "absolute": _floats(explanation.relevance.double().abs().flatten(1).sum(1)),
             "gap": column(explanation.gap),
             "seconds": seconds,
             "steps": column(explanation.diagnostics.get("steps")),
         }
     )
+
+
+def _diagnostic_rows(explanation: Explanation, batch: ClipBatch) -> pd.DataFrame:
+    parts = [
+        pd.DataFrame({"window": [key.window for key in batch.keys], "name": name, "value": _floats(values)})
+        for name, values in explanation.diagnostics.items()
+    ]
+    # Parquet holds the types of the columns, also where a method measures nothing else.
+    none = pd.DataFrame({"window": np.zeros(0, np.int64), "name": pd.Series([], dtype=str), "value": np.zeros(0)})
+    return pd.concat(parts) if parts else none
+
+
+def _floats(values: torch.Tensor) -> FloatArray:
+    return np.asarray(values.detach().cpu().numpy(), float)
 
 
 def explain(

@@ -38,9 +38,9 @@ def explain_networks(
     found : dict of ExplainTask to Path
         The stored result of each task that has one.
     """
-    trained = [_trained(one) for one in networks.trained]
-    permuted = [_trained(one) for one in networks.permuted]
-    untrained = _untrained(config, backbone)
+    trained = [trained_network(one) for one in networks.trained]
+    permuted = [trained_network(one) for one in networks.permuted]
+    untrained = untrained_networks(backbone, config.explain.controls.networks, config.seed)
     explainer = Explainer(
         source,
         backbone,
@@ -83,16 +83,18 @@ def _explained(explainer: Explainer, tasks: Sequence[ExplainTask], context: RunC
     return found
 
 
-def _trained(one: Trained) -> Network:
+def trained_network(one: Trained) -> Network:
+    """Return how a trained network is built again."""
     return Network(one.id, one.digest, one.folder / WEIGHTS_FILE)
 
 
-def _untrained(config: ExplainConfig, backbone: Backbone) -> list[Network]:
+def untrained_networks(backbone: Backbone, count: int, seed: int) -> list[Network]:
+    """Return controls that have learnt nothing; a run's seed decides their weights."""
     networks = []
-    for index in range(config.explain.controls.networks):
-        seed = int(np.random.SeedSequence([config.seed, 1 + index]).generate_state(1)[0])
-        identity = step_key("untrained", backbone=component_identity(backbone), seed=seed)
-        networks.append(Network(NetworkId("untrained", index), identity, seed=seed))
+    for index in range(count):
+        own = int(np.random.SeedSequence([seed, 1 + index]).generate_state(1)[0])
+        identity = step_key("untrained", backbone=component_identity(backbone), seed=own)
+        networks.append(Network(NetworkId("untrained", index), identity, seed=own))
     return networks
 
 

@@ -146,9 +146,9 @@ def _permuted(
     for index in range(wanted):
         for fold in folds:
             labels = labels_of_control(recordings, fold, config.seed, index)
-            relabelled = [replace(r, label=labels.get(r.id, r.label)) for r in with_splits(recordings, fold.splits)]
+            own = [replace(r, label=labels.get(r.id, r.label)) for r in with_splits(recordings, fold.splits)]
             id_ = NetworkId("permuted", index, fold.number)
-            yield train_once(config, _relabelled(source, labels), relabelled, _named(context, id_, folds), id_, start)
+            yield train_once(config, relabelled(source, labels), own, _named(context, id_, folds), id_, start)
 
 
 def labels_of_control(recordings: Sequence[Recording], fold: Fold, seed: int, index: int) -> dict[str, float]:
@@ -157,7 +157,7 @@ def labels_of_control(recordings: Sequence[Recording], fold: Fold, seed: int, in
     return permuted_labels(seen, seed, index, fold.number)
 
 
-def _relabelled(source: ClipSource, labels: Mapping[str, float]) -> ClipSource:
+def relabelled(source: ClipSource, labels: Mapping[str, float]) -> ClipSource:
     """Return a source of the same clips under other labels."""
     items = [source.prepared(recording.id) for recording in source.recordings]
     changed = [

@@ -14,7 +14,7 @@ from mien.clips.source import ClipSource
 from mien.config.run_config import ExplainConfig, RunConfig, dump
 from mien.errors import DataError
 from mien.evaluation import training_means
-from mien.interfaces import Analysis, Backbone, Component
+from mien.interfaces import Analysis, AttributionMethod, Backbone, Component
 from mien.parallel import Cluster
 from mien.progress import Progress, QuietProgress
 from mien.registry import Registry, load_registry
@@ -209,6 +209,11 @@ def _record(command: str, config: ExplainConfig, context: RunContext) -> RunReco
         dump(config),
         {place: component_identity(component) for place, component in parts.items()},
         citations={place: component.citation for place, component in parts.items() if component.citation},
+        compared_with={
+            place: component.compared_with
+            for place, component in parts.items()
+            if isinstance(component, AttributionMethod) and component.compared_with
+        },
         seed=config.seed,
         device=context.device,
         workers=context.workers,
@@ -249,14 +254,13 @@ def finish(
         measured = measure(predictions, described, config.objective, means, config.seed)
     with context.timed("explain"):
         explainer, found = explain_networks(config, context, source, networks, backbone)
-    tolerances = {name: method.tolerance for name, method in config.explain.methods.items()}
     tables = {
         "recordings": described,
         "predictions": predictions,
         **measured,
         "training": training_table([*networks.trained, *networks.permuted]),
         "action_units": action_units_table(prepared.action_units, people),
-        **relevance_tables(found, people, source.region_names, tolerances),
+        **relevance_tables(found, people, source.region_names, config.explain.methods),
     }
     view = RunResults(tables, source, explainer, found, config.seed, networks.judging)
     with context.timed("analyze"):

@@ -16,6 +16,7 @@ from mien.errors import DataError
 from mien.interfaces import Analysis
 from mien.report.html import write_report
 from mien.report.material import ReportMaterial
+from mien.report.model_card import FILE as CARD_FILE
 from mien.report.privacy import Pseudonyms
 from mien.run.record import NOTICE, RunRecord, Summary
 from mien.run.source import FILE as SOURCE_FILE
@@ -26,6 +27,7 @@ from mien.steps.context import RunContext, RunOutcome
 from mien.steps.explain_config import FILE as EXPLAIN_FILE
 from mien.steps.explain_config import write_explain_config
 from mien.steps.frame_pictures import with_frame_pictures
+from mien.steps.model_cards import write_model_cards
 from mien.steps.networks import Networks
 from mien.steps.pictures import Pictures, draw_pictures
 from mien.steps.source import source_record
@@ -135,6 +137,7 @@ def _write(publication: Publication, pictures: Pictures) -> RunOutcome:
     _publish_logs(publication)
     summary = summarise(tables, title=config.report.title, seed=config.seed, notes=notes, incomplete=context.incomplete)
     record = _record(publication, finished=datetime.now(UTC))
+    _write_cards(publication, record, summary, tables)
     material = ReportMaterial(
         config=record.config,
         summary=summary.model_dump(mode="json"),
@@ -169,6 +172,7 @@ def _renamed(analysis: Analysis, names: Pseudonyms) -> Analysis:
         analysis,
         charts=[_rename(chart, names) for chart in analysis.charts],
         notes=[names.text(note) for note in analysis.notes],
+        method_remarks={method: _rename(remark, names) for method, remark in analysis.method_remarks.items()},
     )
 
 
@@ -196,8 +200,9 @@ def _copy_checkpoints(publication: Publication) -> None:
     _remove_checkpoints(folder)
     view, analyses = publication.view, analysis_tables(publication.analyses)
     source = source_record(config, publication.record, view, analyses, None)
+    folders = _checkpoint_folders(publication)
     for one in trained:
-        own = folder if config.split.scheme == "holdout" else folder / f"{FOLD_FOLDER}{one.id.fold}"
+        own = folders[one.id.fold]
         own.mkdir(parents=True, exist_ok=True)
         for name in (WEIGHTS_FILE, ABOUT_FILE):
             shutil.copyfile(one.folder / name, own / name)
@@ -206,10 +211,28 @@ def _copy_checkpoints(publication: Publication) -> None:
         write_source(source.model_copy(update={"training_mean": mean}), own)
 
 
+def _checkpoint_folders(publication: Publication) -> dict[int, Path]:
+    """Return where the trained network of each fold is published; nowhere, where none was trained."""
+    config, folder = publication.config, publication.out / "checkpoint"
+    if not isinstance(config, RunConfig):
+        return {}
+    folds = [one.id.fold for one in publication.networks.trained]
+    return {fold: folder if config.split.scheme == "holdout" else folder / f"{FOLD_FOLDER}{fold}" for fold in folds}
+
+
+def _write_cards(
+    publication: Publication, record: RunRecord, summary: Summary, tables: Mapping[str, pd.DataFrame]
+) -> None:
+    """Describe each network beside its checkpoint, from what the run published."""
+    config, folders = publication.config, _checkpoint_folders(publication)
+    if isinstance(config, RunConfig):
+        write_model_cards(config, record, summary, tables, publication.view, folders)
+
+
 def _remove_checkpoints(folder: Path) -> None:
     """Remove what an earlier run published, and no file of another name."""
     for own in (folder, *folder.glob(f"{FOLD_FOLDER}*")):
-        for name in (WEIGHTS_FILE, ABOUT_FILE, EXPLAIN_FILE, SOURCE_FILE):
+        for name in (WEIGHTS_FILE, ABOUT_FILE, EXPLAIN_FILE, SOURCE_FILE, CARD_FILE):
             (own / name).unlink(missing_ok=True)
         if own != folder and not any(own.iterdir()):
             own.rmdir()

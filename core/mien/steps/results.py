@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mien.clips.source import ClipSource, PreparedRecording
+from mien.interfaces import AttributionMethod
 from mien.regions.pooling import region_rows
 from mien.steps.action_units import read_action_units
 from mien.steps.explain import ExplainTask
@@ -20,6 +21,8 @@ from mien.types import Exclusion, Recording
 
 GAP_FLOOR = 0.1
 """A completeness gap is divided by the change of the output, but by no less than so many standard deviations."""
+
+_PROMISES = {"none": "not applicable"}
 
 _SUMS = ["signed", "positive", "negative", "absolute", "area"]
 
@@ -140,16 +143,16 @@ def relevance_tables(
     found: Mapping[ExplainTask, Path],
     recordings: Mapping[str, Recording],
     names: tuple[str, ...],
-    tolerances: Mapping[str, float],
+    methods: Mapping[str, AttributionMethod],
 ) -> dict[str, pd.DataFrame]:
-    """Return the tables ``relevance``, ``relevance_cells``, ``control_relevance`` and ``explanations``.
+    """Return the tables ``relevance``, ``relevance_cells``, ``control_relevance``, ``explanations``, ``diagnostics``.
 
     Parameters
     ----------
-    tolerances : mapping of str to float
-        Of each method, by the user's name: the relative gap above which a clip is flagged.
+    methods : mapping of str to AttributionMethod
+        By the user's names: their tolerances, and what they promise of the sum of relevance.
     """
-    cells, explanations, controls = [], [], []
+    cells, explanations, diagnostics, controls = [], [], [], []
     for task, folder in found.items():
         # Recordings of the same content share a stored result, which says whose it was first.
         names_of_task = {"method": task.method, "recording": task.recording}
@@ -160,26 +163,47 @@ def relevance_tables(
             continue
         cells.append(own)
         explanations.append(pd.read_parquet(folder / "explanations.parquet").assign(**names_of_task))
+        diagnostics.append(pd.read_parquet(folder / "diagnostics.parquet").assign(**names_of_task))
     all_cells = _concat(cells)
     relevance = region_rows(all_cells, names) if len(all_cells) else all_cells
     return {
         "relevance": _table("relevance", _with_people(relevance, recordings)),
         "relevance_cells": _table("relevance_cells", all_cells.drop(columns=["time_s", "valid"], errors="ignore")),
         "control_relevance": _table("control_relevance", _with_people(_concat(controls), recordings)),
-        "explanations": _table("explanations", with_relative_gaps(_concat(explanations), tolerances)),
+        "explanations": _table("explanations", _judged(_concat(explanations), recordings, methods)),
+        "diagnostics": _table("diagnostics", _concat(diagnostics)),
     }
 
 
-def with_relative_gaps(explanations: pd.DataFrame, tolerances: Mapping[str, float]) -> pd.DataFrame:
+def _judged(
+    explanations: pd.DataFrame, recordings: Mapping[str, Recording], methods: Mapping[str, AttributionMethod]
+) -> pd.DataFrame:
+    if not len(explanations):
+        return explanations
+    promised = {name: _PROMISES.get(method.completeness, method.completeness) for name, method in methods.items()}
+    held_out = explanations["recording"].map(lambda id_: recordings[id_].split == "test")
+    judged = with_relative_gaps(explanations, {name: m.tolerance for name, m in methods.items()}, held_out)
+    return judged.assign(completeness=explanations["method"].map(promised))
+
+
+def with_relative_gaps(
+    explanations: pd.DataFrame, tolerances: Mapping[str, float], held_out: pd.Series[bool] | None = None
+) -> pd.DataFrame:
     """Return the explanations with the columns ``relative_gap`` and ``flagged``.
 
-    The gap is relative to ``|f(x) - f(baseline)|``, but to no less than `GAP_FLOOR` standard deviations of f over all
-    the method's clips: where an output hardly differs from the baseline's, a gap that is nothing beside the
+    The gap is relative to ``|f(x) - f(baseline)|``, but to no less than `GAP_FLOOR` standard deviations of f over
+    the method's held-out clips: where an output hardly differs from the baseline's, a gap that is nothing beside the
     differences between clips says nothing.  With one clip, or outputs that are all the same, there is no such floor.
+
+    Parameters
+    ----------
+    held_out : Series of bool, optional
+        Which rows are held out; all, where none is or nothing is given.
     """
     if not len(explanations):
         return explanations
-    spread = explanations.groupby("method")["output"].transform("std", ddof=0)
+    chosen = explanations if held_out is None or not held_out.any() else explanations[held_out]
+    spread = explanations["method"].map(chosen.groupby("method")["output"].std(ddof=0))
     change = (explanations["output"] - explanations["baseline_output"].fillna(0)).abs()
     gap = explanations["gap"].abs()
     # A gap of nothing is none, whatever it is relative to.

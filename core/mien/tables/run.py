@@ -143,17 +143,48 @@ _EXPLANATIONS = Table(
             "output",
             nullable=True,
         ),
-        Column("gap", "number", "Sum of relevance minus (f(x) - f(baseline)).", "output", nullable=True),
+        Column(
+            "completeness",
+            "string",
+            "What the method promises of the sum of relevance, f(x) - f(baseline): exact, approximate (up to a "
+            "measured gap), or nothing (not applicable).",
+            allowed=("exact", "approximate", "not applicable"),
+        ),
+        Column("absolute", "number", "Sum of absolute relevance; where it is 0, shares are undefined.", "output"),
+        Column(
+            "gap",
+            "number",
+            "Sum of relevance, with what biases took where the method tells it, minus (f(x) - f(baseline)).",
+            "output",
+            nullable=True,
+        ),
         Column(
             "relative_gap",
             "number",
             "Absolute gap over |f(x) - f(baseline)|, or over a tenth of the standard deviation of f over the method's "
-            "clips where that is larger.",
+            "held-out clips (all its clips, where none is held out) where that is larger.",
             nullable=True,
         ),
         Column("flagged", "boolean", "Whether the relative gap exceeds the method's tolerance."),
         Column("seconds", "number", "Time that the explanation took.", "s"),
         Column("steps", "number", "Evaluations of the network, for methods that add them.", nullable=True),
+    ),
+)
+
+_DIAGNOSTICS = Table(
+    "diagnostics",
+    "What a method measured beside the relevance of one window.",
+    (
+        METHOD,
+        RECORDING,
+        WINDOW,
+        Column(
+            "name",
+            "string",
+            "What was measured, in the method's words: steps, standard_error, bias (what all biases took), bias of "
+            "LAYER, ...",
+        ),
+        Column("value", "number", "Its value; absent where it is undefined.", nullable=True),
     ),
 )
 
@@ -316,6 +347,7 @@ TABLES: dict[str, Table] = {
         _CELLS,
         _CONTROL,
         _EXPLANATIONS,
+        _DIAGNOSTICS,
         _ACTION_UNITS,
         _TRAINING,
         _METRICS,

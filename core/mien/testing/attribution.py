@@ -95,7 +95,10 @@ class AttributionMethodSuite(ComponentSuite):
         assert explanation.gap is not None
         total = explanation.relevance.flatten(1).sum(1)
         baseline = 0 if explanation.baseline_output is None else explanation.baseline_output
-        torch.testing.assert_close(explanation.gap, total - (explanation.output - baseline), atol=1e-4, rtol=1e-3)
+        biases = explanation.diagnostics.get("bias", torch.zeros(1)).float()
+        torch.testing.assert_close(
+            explanation.gap, total + biases - (explanation.output - baseline), atol=1e-4, rtol=1e-3
+        )
         if made.completeness == "exact":
             assert explanation.gap.abs().max() < 1e-3
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -120,6 +120,10 @@ class SyntheticRun:
     seed: int = 0
     tracks: Mapping[str, FaceTrack] = field(default_factory=dict)
 
+    def model_of(self, recording: str) -> ExplainedModel:
+        """Return the only network."""
+        return self.model
+
     def track(self, recording: str) -> FaceTrack:
         """Return the mean face, still."""
         own = self.recordings[self.recordings["recording"] == recording]
@@ -128,7 +132,8 @@ class SyntheticRun:
 
     def clips(self, keys: Sequence[ClipKey] | None = None) -> Iterator[ClipBatch]:
         """Yield random clips."""
-        yield clip_batch(2)
+        batch = clip_batch(2 if keys is None else len(keys))
+        yield batch if keys is None else replace(batch, keys=keys)
 
     def maps(self, method: str, key: ClipKey) -> FloatArray:
         """Return random relevance."""
@@ -160,19 +165,28 @@ def run_view(scheme: LandmarkScheme, objective: Objective, *, participants: int 
         region_names=region_names,
         scheme=scheme,
         objective=objective,
-        methods={"gradient": _unused()},
+        methods={"gradient": _gradient()},
         model=explained_network(),
     )
 
 
-def _unused() -> Any:
+def _gradient() -> AttributionMethod:
+    from collections.abc import Callable
+
+    import torch
+
     from mien.interfaces import AttributionMethod
+    from mien.types import Explanation
 
     class Gradient(AttributionMethod):
-        """A method that made the relevance and is not called again."""
+        """The gradient times the input."""
 
-        def attribute(self, model: Any, batch: Any, target: Any) -> Any:
-            """Refuse."""
-            raise AssertionError("an analyzer called the method")
+        def attribute(self, model: ExplainedModel, batch: ClipBatch, target: Callable[[Tensor], Tensor]) -> Explanation:
+            """Return it."""
+            point = batch.inputs.detach().clone().requires_grad_()
+            with torch.enable_grad():
+                output = target(model.module(point))
+                slope = torch.autograd.grad(output.sum(), point)[0]
+            return Explanation(slope * batch.inputs, output.detach())
 
     return Gradient()

@@ -220,6 +220,8 @@ def _explanations(recordings: Sequence[str]) -> pd.DataFrame:
             "window": 0,
             "output": 1.0,
             "baseline_output": 0.0,
+            "completeness": "approximate" if method != "lrp" else "not applicable",
+            "absolute": 2.0,
             "gap": 0.01,
             "relative_gap": 0.01 if method != "lrp" else math.nan,
             "flagged": method == "ig_mean" and i == 0,

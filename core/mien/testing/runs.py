@@ -1,8 +1,9 @@
 """What every data set and every analyzer promises.
 
-Dataset: recordings have unique ids, a participant, an existing video and a legal split; asked again, it gives the
-same; a session is of one participant, has one label and is on one side.  Official parts may share persons: such a data
-set says so with ``shares_persons``.
+Dataset: recordings have unique ids, a participant, an existing video and a legal split; asked again, it gives the same;
+a session is of one participant, has one label and is on one side.  Official parts may share persons: such a data set
+says so with ``shares_persons``.  One that knows what is planted in its videos (`mien.interfaces.PlantedTruth`) renders
+their own frames again.
 
 Analyzer: tables are data frames, charts are charts, notes are sentences; every table is one that the analyzer
 describes, and fits; the same run gives the same result; a run in which nothing was explained, or of one participant,
@@ -14,9 +15,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from mien.interfaces import Analysis, Analyzer, Dataset
+from mien.errors import MienError
+from mien.interfaces import Analysis, Analyzer, Dataset, PlantedTruth
 from mien.progress import QuietProgress
 from mien.registry import load_registry
 from mien.report.charts import Chart
@@ -24,6 +27,7 @@ from mien.tables import TABLES, table_schema
 from mien.testing.component import ComponentSuite
 from mien.testing.fixtures import run_view
 from mien.types import DatasetListing
+from mien.video.reader import read_frames
 
 
 class DatasetSuite(ComponentSuite):
@@ -79,6 +83,27 @@ class DatasetSuite(ComponentSuite):
         again = made.recordings(folder, QuietProgress())
         assert list(again.recordings) == list(listing.recordings)
         assert {recording.id: recording.video.stat().st_mtime_ns for recording in again.recordings} == made_at
+
+    def test_planted_truth_is_what_was_filmed(self, made: Dataset, listing: DatasetListing) -> None:
+        """Frames are rendered again as they are in the video, and Action Units change them."""
+        if not isinstance(made, PlantedTruth):
+            pytest.skip("it does not say what is planted")
+        recording = listing.recordings[0]
+        frames = np.concatenate([batch for batch, _ in read_frames(recording.video)])
+        shown = made.intensities(recording.id)
+        assert shown.shape == (len(frames), len(made.planted_units))
+        assert ((shown >= 0) & (shown <= 1)).all()
+        last = len(frames) - 1
+        again = made.render(recording.id, [0, last], {})
+        assert again.shape == (2, *frames.shape[1:])
+        for number, frame in zip((0, last), again, strict=True):
+            assert np.corrcoef(frame.ravel(), frames[number].ravel())[0, 1] > 0.95
+        rest = made.render(recording.id, [0], {}, neutral=True)
+        for name in made.planted_units:
+            assert (made.render(recording.id, [0], {name: 1.0}, neutral=True) != rest).any(), name
+        for asked in (("nobody", [0], {}), (recording.id, [last + 1], {}), (recording.id, [0], {"AU00": 1.0})):
+            with pytest.raises(MienError):
+                made.render(*asked)
 
 
 class AnalyzerSuite(ComponentSuite):

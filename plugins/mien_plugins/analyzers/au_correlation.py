@@ -230,27 +230,17 @@ def _uneven(units: pd.DataFrame, relevance: pd.DataFrame) -> list[str]:
 
 
 def _chart(table: pd.DataFrame, source: str, kind: str) -> HeatMap:
-    from mien.report.charts import HeatMap, HeatPanel, chart_name
-    from mien.report.words import region_title
+    from mien.report.charts import chart_name
+    from mien_plugins.analyzers.unit_maps import unit_map
 
-    regions, units = list(table["region"].unique()), sorted(table["au"].unique())
-    panels = []
-    for method, own in table.groupby("method", sort=False):
-        values = own.pivot(index="region", columns="au", values="correlation").reindex(index=regions, columns=units)
-        panels.append(HeatPanel(name=str(method), values=values.to_numpy().tolist()))
-    return HeatMap(
+    return unit_map(
+        table,
+        "correlation",
         name=chart_name("au_correlation", source, *([] if kind == KINDS[0] else [kind])),
         title=f"Relevance against Action Units ({source}, {kind})",
         caption="Spearman correlation over the frames of a window of a region's signed relevance with an Action Unit's "
         f"{kind}, mean over participants; empty where it is not defined. Intervals, p "
         "and q are in the table au_correlation.",
-        rows=[region_title(str(region)) for region in regions],
-        x=list(range(len(units))),
-        x_names=[str(unit) for unit in units],
-        panels=panels,
-        unit="Spearman r",
-        annotate=True,
-        limit=1.0,
     )
 
 

@@ -235,25 +235,15 @@ def _forest(method: str, own: pd.DataFrame, references: Mapping[tuple[str, str, 
 
 
 def _map(source: str, own: pd.DataFrame) -> HeatMap:
-    from mien.report.charts import HeatMap, HeatPanel, chart_name
-    from mien.report.words import region_title
+    from mien.report.charts import chart_name
+    from mien_plugins.analyzers.unit_maps import unit_map
 
-    regions, units = list(own["region"].unique()), sorted(own["au"].unique())
-    panels = []
-    for method, rows in own.groupby("method", sort=False):
-        values = rows.pivot(index="region", columns="au", values="effect").reindex(index=regions, columns=units)
-        panels.append(HeatPanel(name=str(method), values=values.to_numpy().tolist()))
-    return HeatMap(
+    return unit_map(
+        own,
+        "effect",
         name=chart_name("statistics_action_units", source),
         title=f"Effect of severity on relevance against Action Units ({source})",
         caption="Spearman's correlation, over held-out participants, of the label with the participant's mean Fisher z "
         "of relevance against the Action Unit's intensity; empty where it is undefined. Intervals, p and q are in the "
         "table statistics. There is no control: none of these is a hypothesis.",
-        rows=[region_title(str(region)) for region in regions],
-        x=list(range(len(units))),
-        x_names=[str(unit) for unit in units],
-        panels=panels,
-        unit="Spearman r",
-        annotate=True,
-        limit=1.0,
     )

@@ -30,23 +30,24 @@ class DeepLift(BaselineMethod):
         "ICML 2017"
     )
 
-    def attribute(self, model: ExplainedModel, batch: ClipBatch, target: Callable[[Tensor], Tensor]) -> Explanation:
-        """Return relevance and its gap; clips pass one by one, each beside its baseline."""
+    def attribute_from(
+        self, model: ExplainedModel, batch: ClipBatch, baselines: Tensor, target: Callable[[Tensor], Tensor]
+    ) -> Explanation:
+        """Return relevance and its gap; each clip passes beside its baseline."""
         import torch
 
-        from mien.attribution import forward, one_by_one, untouched
+        from mien.attribution import forward, over_clips, untouched
 
-        inputs, baselines = one_by_one(batch.inputs), one_by_one(self.baseline_of(batch))
+        pairs = torch.stack([batch.inputs.detach(), baselines], dim=1)
         with untouched(model.module):
             with torch.no_grad():
-                output = torch.cat([forward(model, clip, target) for clip in inputs])
-                baseline_output = torch.cat([forward(model, clip, target) for clip in baselines])
+                output, baseline_output = (
+                    torch.cat(over_clips(lambda clips: forward(model, clips, target), clips))
+                    for clips in (batch.inputs, baselines)
+                )
             with torch.enable_grad():
                 relevance = torch.cat(
-                    [
-                        _multiplied(model, clip, baseline, target)
-                        for clip, baseline in zip(inputs, baselines, strict=True)
-                    ]
+                    over_clips(lambda pair: _multiplied(model, pair[:, 0], pair[:, 1], target), pairs)
                 )
         total = relevance.double().flatten(1).sum(1)
         gap = total - (output.double() - baseline_output.double())
@@ -54,8 +55,10 @@ class DeepLift(BaselineMethod):
 
 
 def _multiplied(model: ExplainedModel, clip: Tensor, baseline: Tensor, target: Callable[[Tensor], Tensor]) -> Tensor:
+    import torch
     from torch import nn
 
+    from mien.attribution import differentiable
     from mien_plugins.attribution.deeplift_rules import SummingDeepLift, inputs_apart
 
     class Targeted(nn.Module):
@@ -64,7 +67,8 @@ def _multiplied(model: ExplainedModel, clip: Tensor, baseline: Tensor, target: C
             self.explained = model.module
 
         def forward(self, clips: Tensor) -> Tensor:
-            return target(self.explained(clips))
+            values = target(self.explained(clips))
+            return differentiable(values, model.name) if torch.is_grad_enabled() else values
 
     with warnings.catch_warnings(), inputs_apart(model.module):
         # captum tells that it sets hooks; the network is put back by `untouched`.

@@ -42,16 +42,16 @@ class GradCam(AttributionMethod):
         self._candidates(model)
 
     def attribute(self, model: ExplainedModel, batch: ClipBatch, target: Callable[[Tensor], Tensor]) -> Explanation:
-        """Return the upsampled map; clips pass one by one."""
+        """Return the upsampled map."""
         import torch
 
-        from mien.attribution import one_by_one, untouched
+        from mien.attribution import over_clips, untouched
 
         if batch.layout != "video":
             raise ModelError("Grad-CAM explains video clips only, not landmarks.", hint="Choose another method.")
         candidates = self._candidates(model)
         with untouched(model.module), torch.enable_grad():
-            maps = [self._map(model, candidates, clip, target) for clip in one_by_one(batch.inputs)]
+            maps = over_clips(lambda clips: self._map(model, candidates, clips, target), batch.inputs)
         relevance = torch.cat([found for found, _ in maps])
         shared = relevance / batch.inputs.shape[1]
         return Explanation(shared.expand_as(batch.inputs).contiguous(), torch.cat([output for _, output in maps]))
@@ -67,7 +67,7 @@ class GradCam(AttributionMethod):
             return model.stages
         if self.layer in model.stages:
             return {self.layer: model.stages[self.layer]}
-        known = dict(model.module.named_modules())
+        known = {name: part for name, part in model.module.named_modules() if name}  # not the network itself
         if self.layer not in known:
             raise ModelError(
                 f"There is no layer '{self.layer}'.", where="layer", hint=nearest(self.layer, {*known, *model.stages})
@@ -78,16 +78,16 @@ class GradCam(AttributionMethod):
         self,
         model: ExplainedModel,
         candidates: Mapping[str, nn.Module],
-        clip: Tensor,
+        clips: Tensor,
         target: Callable[[Tensor], Tensor],
     ) -> tuple[Tensor, Tensor]:
         import torch
         from torch.nn import functional
 
-        from mien.attribution import forward
+        from mien.attribution import differentiable, forward
 
         with _recorded(candidates) as features:
-            output = forward(model, clip.clone().requires_grad_(), target)
+            output = differentiable(forward(model, clips.clone().requires_grad_(), target), model.name)
         volumes = [feature for feature in features.values() if feature.ndim == 5]
         if not volumes:
             raise ModelError(
@@ -97,11 +97,17 @@ class GradCam(AttributionMethod):
             )
         # What is one cell in space has no map; it is taken only where there is nothing else, or by name.
         volume = next((each for each in reversed(volumes) if each[0, 0, 0].numel() > 1), volumes[-1])
-        gradient = torch.autograd.grad(output.sum(), volume)[0]
+        gradient = torch.autograd.grad(output.sum(), volume, allow_unused=True)[0]
+        if gradient is None:
+            raise ModelError(
+                f"The output of {model.name} does not depend on the chosen layer.",
+                where="layer",
+                hint=f"Choose another: {', '.join(model.stages)}." if model.stages else None,
+            )
         weights = gradient.mean((2, 3, 4), keepdim=True)
         found = (weights * volume.detach()).sum(1, keepdim=True)
         found = found.relu() if self.relu else found
-        size = tuple(clip.shape[2:])
+        size = tuple(clips.shape[2:])
         return functional.interpolate(found, size, mode="trilinear", align_corners=False), output.detach()
 
 

@@ -13,31 +13,27 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-_SMALL = 400_000  # elements
-
-
-def rows_at_once(clip: Tensor) -> int:
-    """Return how many variants of a clip pass the network at once: 16 on a GPU; on a CPU one, where more is slower, and
-    four of clips as small as 8 x 64 x 64, where it is four times faster.
-    """
-    # Decided by the size alone, never by a timing: the batch size decides the last bits of the relevance.
-    return min(4, max(1, _SMALL // clip.numel())) if clip.device.type == "cpu" else 16
-
-
 def gradients(model: ExplainedModel, inputs: Tensor, target: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
     """Return the gradient of the explained quantity of each clip, and the quantity: inputs' shape, ``(B,)``."""
     import torch
 
-    from mien.attribution import forward, one_by_one, untouched
+    from mien.attribution import over_clips, untouched
 
-    found, outputs = [], []
-    with untouched(model.module), torch.enable_grad():
-        for clip in one_by_one(inputs):
-            point = clip.clone().requires_grad_()
-            output = forward(model, point, target)
-            found.append(torch.autograd.grad(output.sum(), point)[0])
-            outputs.append(output.detach())
-    return torch.cat(found), torch.cat(outputs)
+    with untouched(model.module):
+        found = over_clips(lambda clips: gradient(model, clips, target), inputs)
+    return torch.cat([slope for slope, _ in found]), torch.cat([output for _, output in found])
+
+
+def gradient(model: ExplainedModel, clips: Tensor, target: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+    """Return gradients and quantities of clips that pass the network together; it must be `untouched`."""
+    import torch
+
+    from mien.attribution import differentiable, forward
+
+    points = clips.detach().clone().requires_grad_()
+    with torch.enable_grad():
+        output = differentiable(forward(model, points, target), model.name)
+    return torch.autograd.grad(output.sum(), points)[0], output.detach()
 
 
 class Saliency(AttributionMethod):

@@ -11,10 +11,12 @@ from pydantic import Field, model_validator
 from mien.interfaces.attribution import Completeness, ExplainedModel
 from mien.types import ClipBatch, Explanation
 from mien_plugins.attribution.baselines import BaselineMethod
-from mien_plugins.attribution.gradient import rows_at_once
+from mien_plugins.attribution.gradient import gradient
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from mien.attribution import Batches
 
 
 class IntegratedGradients(BaselineMethod):
@@ -37,8 +39,8 @@ class IntegratedGradients(BaselineMethod):
     max_steps: int = Field(256, ge=1, description="Intervals at most.")
     internal_batch: int | Literal["auto"] = Field(
         "auto",
-        description="Nodes of a clip in one pass; auto: 16 on a GPU; on a CPU 1, where more is slower, and 4 for clips "
-        "as small as 8 x 64 x 64, where it is four times faster.",
+        description="Nodes of a clip in one pass; auto: on a GPU as many as fill its memory; on a CPU 1, where more is "
+        "slower, and 4 for clips as small as 8 x 64 x 64, where it is four times faster.",
     )
 
     @model_validator(mode="after")
@@ -49,16 +51,18 @@ class IntegratedGradients(BaselineMethod):
             raise ValueError("internal_batch must be at least 1")
         return self
 
-    def attribute(self, model: ExplainedModel, batch: ClipBatch, target: Callable[[Tensor], Tensor]) -> Explanation:
+    def attribute_from(
+        self, model: ExplainedModel, batch: ClipBatch, baselines: Tensor, target: Callable[[Tensor], Tensor]
+    ) -> Explanation:
         """Return relevance, its gap, and how many gradients each clip took."""
         import torch
 
         from mien.attribution import untouched
 
-        baselines = self.baseline_of(batch)
+        batches = self._batches(batch.inputs[0])
         with untouched(model.module):
             clips = [
-                self._explain(GradientPath(model, target, clip, baseline, self._rows(clip)))
+                self._explain(GradientPath(model, target, clip, baseline, batches))
                 for clip, baseline in zip(batch.inputs.detach(), baselines, strict=True)
             ]
         paths = [path for path, _ in clips]
@@ -75,10 +79,12 @@ class IntegratedGradients(BaselineMethod):
             },
         )
 
-    def _rows(self, clip: Tensor) -> int:
+    def _batches(self, clip: Tensor) -> Batches:
+        from mien.attribution import Batches, rows_at_once
+
         if self.internal_batch == "auto":
-            return rows_at_once(clip)
-        return self.internal_batch
+            return Batches(rows_at_once(clip))
+        return Batches(self.internal_batch, grow=False)
 
     def _explain(self, path: GradientPath) -> tuple[GradientPath, Tensor]:
         relevance = path.first(self.steps)
@@ -100,7 +106,7 @@ class GradientPath:
     target: Callable[[Tensor], Tensor]
     clip: Tensor
     baseline: Tensor
-    rows: int
+    batches: Batches
     intervals: int = 0
     gradients: int = 0
     difference: Tensor = field(init=False)
@@ -136,16 +142,17 @@ class GradientPath:
         """Return the sum of the gradients at the nodes, and the outputs there."""
         import torch
 
-        from mien.attribution import forward
-
-        total, outputs = torch.zeros_like(self.clip), []
         positions = torch.tensor(nodes, dtype=self.clip.dtype, device=self.clip.device)
-        for chosen in positions.tensor_split(-(-len(nodes) // self.rows)):  # of even sizes: one alone is slow
-            chosen = chosen.reshape(-1, *[1] * self.clip.ndim)
-            points = torch.lerp(self.baseline, self.clip, chosen).requires_grad_()
-            with torch.enable_grad():
-                values = forward(self.model, points, self.target)
-            total += torch.autograd.grad(values.sum(), points)[0].sum(0)
-            outputs.append(values.detach())
+        total, outputs = torch.zeros_like(self.clip), []
+        for slopes, values in self.batches.over(positions.reshape(-1, *[1] * self.clip.ndim), self._at):
+            total += slopes
+            outputs.append(values)
         self.gradients += len(nodes)
         return total, torch.cat(outputs)
+
+    def _at(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the sum of the gradients at positions on the path, 0 to 1, and the outputs there."""
+        import torch
+
+        slopes, values = gradient(self.model, torch.lerp(self.baseline, self.clip, positions), self.target)
+        return slopes.sum(0), values

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 _STAGES = ("stem", "stage1", "stage2", "stage3", "stage4", "head")
 _ATTENTION_LACKS = {
     "lrp": "its attention multiplies activations with each other, for which zennit has no rule.",
-    "relu_modules": "its activations are GELUs and its attention multiplies activations, for which DeepLift has no "
-    "rule.",
+    "relu_modules": "its activations are GELUs and its attention multiplies activations, for which neither "
+    "DeepLift nor guided backpropagation has a rule.",
 }
 
 
 class VideoTransformer(TorchvisionVideo):
-    """A video transformer; gradients explain it, LRP and DeepLift have no rules for attention."""
+    """A video transformer; gradients explain it, LRP, DeepLift and guided backpropagation have no rules for it."""
 
     head: ClassVar[str] = "head"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -12,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from mien.errors import DataError, MienError, PluginError, nearest
 from mien.interfaces import Dataset
 from mien.progress import Progress
-from mien.types import DatasetListing, FloatArray, Recording
+from mien.types import ByteArray, DatasetListing, FloatArray, Recording
 from mien_plugins.datasets.animated_face.names import NAMES
 
 if TYPE_CHECKING:
@@ -183,6 +184,42 @@ class AnimatedFace(Dataset):
         from mien_plugins.datasets.animated_face.truth import truth_map
 
         return truth_map(self.renderer(participant), au)
+
+    @property
+    def planted_units(self) -> tuple[str, ...]:
+        """The ten Action Units, in the order of `intensities`."""
+        return NAMES
+
+    def intensities(self, recording: str) -> FloatArray:
+        """Return how strongly each Action Unit shows in each frame, ``(T, 10)``, 0 to 1.
+
+        Raises
+        ------
+        DataError
+            When there is no such recording.
+        """
+        from mien_plugins.datasets.animated_face.again import intensities
+
+        return intensities(self, recording)
+
+    def render(
+        self, recording: str, frames: Sequence[int], units: Mapping[str, float], *, neutral: bool = False
+    ) -> ByteArray:
+        """Return frames of a recording again, with some Action Units set (see `mien.interfaces.PlantedTruth`).
+
+        Rendering is exact: the same person, pose, light and badge.  The camera's blur and noise (looks other than
+        ``studio``) and the video's compression are left out.
+
+        Raises
+        ------
+        DataError
+            When there is no such recording or frame.
+        ConfigError
+            When there is no such Action Unit.
+        """
+        from mien_plugins.datasets.animated_face.again import render
+
+        return render(self, recording, frames, units, neutral)
 
 
 def _render(tasks: list[RenderTask], progress: Progress) -> None:

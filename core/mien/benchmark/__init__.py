@@ -1,0 +1,1 @@
+"""Measures explanations against planted truth and the standard tests of faithfulness."""
