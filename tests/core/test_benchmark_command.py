@@ -12,10 +12,10 @@ import torch
 from typer.testing import CliRunner
 
 from mien.benchmark.cost import measure_cost, peak_on_cpu
-from mien.benchmark.methods import VARIANTS, benchmark_methods, describe_methods
+from mien.benchmark.methods import VARIANTS, benchmark_methods, describe_methods, fitting_methods
 from mien.benchmark.result import BenchmarkResult, about_run, machine
 from mien.cli.app import app
-from mien.errors import ConfigError
+from mien.errors import ConfigError, ModelError
 from mien.registry import load_registry
 from mien.testing.attribution import first_output
 from mien.testing.fixtures import clip_batch, explained_network
@@ -92,6 +92,27 @@ def test_the_board_of_the_planted_tasks_is_printed_and_written(monkeypatch, tmp_
     assert "gates: " in text
 
 
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_computed(monkeypatch, tmp_path):
+    def run(**options):
+        raise AssertionError("it was computed")
+
+    monkeypatch.setattr("mien.benchmark.run.benchmark_explanations", run)
+    (tmp_path / "file").write_text("")
+    code, text = said("-o", str(tmp_path / "file" / "out"))
+    assert code == 2, text
+    assert "file" in text
+
+
+def test_what_a_reader_must_know_is_printed(monkeypatch, tmp_path):
+    row = {"task": "AU12", "seed": 1, "network": "trained", "index": 0, "method": "saliency", "measure": "density",
+           "participant": "a", "value": 1.0, "n": 1}  # fmt: skip
+    result = BenchmarkResult(pd.DataFrame([row]), about=about_run({}, notes=["The method 'x' gave nothing."]))
+    monkeypatch.setattr("mien.benchmark.run.benchmark_explanations", lambda **options: result)
+    code, text = said("-o", str(tmp_path / "out"))
+    assert code == 0, text
+    assert "The method 'x' gave nothing." in text
+
+
 # Methods
 
 
@@ -126,6 +147,26 @@ def test_a_method_whose_requirement_is_not_installed_is_refused_with_the_reason(
     assert "no_such_module" in found.refused["saliency"]
     with pytest.raises(ConfigError, match="None of the attribution methods can be used"):
         benchmark_methods(registry, ["saliency"])
+
+
+def test_a_method_whose_check_fails_in_any_way_is_refused_and_the_others_go_on(monkeypatch):
+    def check(self, model):
+        raise ValueError("a stranger's mistake")
+
+    monkeypatch.setattr(REGISTRY.load("attribution", "saliency"), "check", check)
+    found = fitting_methods(benchmark_methods(REGISTRY, ["saliency", "grad_cam"]), explained_network())
+    assert set(found.methods) == {"grad_cam"}
+    assert "a stranger's mistake" in found.refused["saliency"]
+    with pytest.raises(ModelError, match=r"No attribution method can explain the network.*a stranger's mistake"):
+        fitting_methods(benchmark_methods(REGISTRY, ["saliency"]), explained_network())
+
+
+def test_what_is_said_of_a_run_holds_no_path_and_nothing_twice():
+    note = "r1 was set aside: /home/anna_smith/videos/r1.mp4: It cannot be read."
+    about = about_run({}, {"lrp": "/home/anna_smith/x.pt: No."}, notes=[note, note])
+    assert len(about["notes"]) == 1
+    assert "It cannot be read." in about["notes"][0]
+    assert "anna" not in str(about)
 
 
 def test_methods_are_described_for_json():

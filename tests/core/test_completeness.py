@@ -62,8 +62,12 @@ def test_what_biases_took_is_a_row_for_each_layer() -> None:
 
 def test_what_clips_are_compared_with_is_said_in_the_report_and_in_the_methods() -> None:
     record = {"compared_with": {"explain.methods.ig": "the mean of its own frames: it is blind to what is still"}}
-    assert baseline_grid(record).rows == [["ig", "the mean of its own frames: it is blind to what is still"]]
-    assert baseline_grid({}) is None
+    assert baseline_grid(record, ["ig", "saliency"]).rows == [
+        ["ig", "the mean of its own frames: it is blind to what is still"],
+        ["saliency", "nothing: it has no baseline, and says where, not how much"],
+    ]
+    assert baseline_grid(record, ["saliency"]) is None
+    assert baseline_grid({}, ["ig"]) is None
     whole = {
         **record,
         "plugins": {}, "versions": {}, "python": "3", "device": "cpu", "seed": 0, "notice": "",

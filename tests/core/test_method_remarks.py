@@ -66,6 +66,11 @@ def test_it_stands_at_the_top_of_the_explanations_and_at_figures_of_frames(html:
     assert '<p class="remark good"><b>Believe.</b> All is well.' in figure[:600]
 
 
+def test_the_findings_say_which_methods_to_believe(html: str) -> None:
+    findings = html[html.index('<section id="findings">') : html.index('<section id="asked">')]
+    assert "Whether to believe the heat maps – do not believe: ig_blur; believe: lrp." in findings
+
+
 def test_its_text_is_escaped_and_its_ids_are_replaced(html: str) -> None:
     assert "<b>for</b>" not in html
     names = Pseudonyms.of(pd.DataFrame({"recording": ["person000_r0"], "participant": ["person000"]}), 0)

@@ -9,7 +9,7 @@ from mien.benchmark.measuring import Depth
 from mien.benchmark.networks import recipe
 from mien.benchmark.run import Plan, benchmark_explanations
 from mien.benchmark.tasks import TASKS, chosen_tasks
-from mien.errors import ConfigError
+from mien.errors import ConfigError, ModelError
 from mien.registry import load_registry
 from mien.store.store import Store
 
@@ -130,6 +130,26 @@ def test_a_method_that_fails_is_noted_and_the_others_go_on(store, monkeypatch, m
     )
     assert set(found.scores.query("seed == 13")["method"]) == {"input_x_gradient"}
     assert any("saliency" in note and "It broke" in note for note in found.about["notes"])
+    with pytest.raises(ModelError, match=r"No clip could be explained.*saliency.*It broke"):
+        benchmark_explanations(store=store, device="cpu", tasks=["AU12"], methods=["saliency"], plan=plan)
+
+
+@pytest.mark.parametrize(
+    ("names", "thorough", "unsaid"),
+    [
+        (("AU12", "AU09", "shuffled"), ("AU12",), ()),
+        (("AU04", "shuffled"), ("AU04",), ()),
+        (("badge_cue", "badge_confounded", "shuffled"), (), ("Deletion",)),
+        (("AU09", "badge_cue"), ("AU09",), ("Label randomisation",)),
+    ],
+)
+def test_what_some_tasks_do_not_allow_to_be_measured_is_told(names, thorough, unsaid):
+    chosen = chosen_tasks(names)
+    plan = benchmark._with_thorough(SMALL, chosen)
+    assert plan.thorough == thorough
+    notes = list(benchmark._untested(plan, chosen))
+    assert len(notes) == len(unsaid)
+    assert all(note.startswith(start) for note, start in zip(notes, unsaid, strict=True))
 
 
 def test_a_task_that_does_not_exist():

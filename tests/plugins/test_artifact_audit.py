@@ -160,6 +160,9 @@ def test_planted_artefacts_alarm_and_are_placed(cue, place, stays, said):
     assert analysis.notes[0].startswith("Warning, ig:")
     assert said in analysis.notes[0]
     assert "nothing has looked at the picture" in analysis.notes[0]
+    remark = analysis.method_remarks["ig"]
+    assert remark.level == "bad"
+    assert place in remark.text
 
 
 def test_a_clean_face_gives_no_alarm():
@@ -169,6 +172,7 @@ def test_a_clean_face_gives_no_alarm():
     assert row["flagged"] == 0
     assert row["place_ratio_high"] < 0.5
     assert analysis.notes[0].startswith("ig: no alarm.")
+    assert not analysis.method_remarks
 
 
 def test_shares_and_ratios_are_those_of_the_planted_map():
@@ -211,6 +215,8 @@ def test_two_participants_are_flagged_but_there_is_no_alarm():
     assert not first(analysis)["alarm"]
     assert first(analysis)["flagged"] == 2
     assert any("no alarm over participants" in note for note in analysis.notes)
+    clusters = analysis.tables["artifact_audit_clusters"]
+    assert clusters["label_difference_low"].isna().all()  # too few people to say how clusters differ
     assert "participant p0" in analysis.notes[0]
 
 

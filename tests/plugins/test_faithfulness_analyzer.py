@@ -153,6 +153,9 @@ def test_with_two_participants_it_is_with_care() -> None:
     row = found.tables["faithfulness_verdicts"].iloc[0]
     assert row["verdict"] == "with care"
     assert "for want of participants" in row["why"]
+    assert "2 participants; too few for intervals" in found.method_remarks["gradient"].text
+    bars = next(chart for chart in found.charts if chart.name == "faithfulness")
+    assert not any(series.low for panel in bars.panels for series in panel.series)
 
 
 @pytest.mark.parametrize("broken", [Broken(), Faulty()])

@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mien.errors import ConfigError, PluginError, nearest
-from mien.interfaces import AttributionMethod
+from mien.errors import ConfigError, ModelError, PluginError, nearest
+from mien.interfaces import AttributionMethod, ExplainedModel
+from mien.parallel.worker import attempt
 from mien.registry import Registry
 
 _LRP = ("epsilon", "epsilon_plus", "epsilon_plus_flat", "alpha_beta", "gamma", "epsilon_gamma_box")
@@ -88,6 +89,28 @@ def _once(methods: Mapping[str, AttributionMethod]) -> dict[str, AttributionMeth
     return {
         name: one for name, one in methods.items() if name != one.use or (one.use, one.model_dump_json()) not in spelt
     }
+
+
+def fitting_methods(listed: MethodList, model: ExplainedModel) -> MethodList:
+    """Return the methods that can explain a network; the others are refused, with the reason that their check gives.
+
+    Raises
+    ------
+    ModelError
+        When none can.
+    """
+    usable, refused = {}, dict(listed.refused)
+    for name, method in listed.methods.items():
+        # A stranger's method may fail in any way; that is no reason for the others not to take part.
+        error = attempt(method.check, model).error
+        if error is None:
+            usable[name] = method
+        else:
+            refused[name] = error.message
+    if not usable:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
+        raise ModelError(f"No attribution method can explain the network. {reasons}")
+    return MethodList(usable, refused)
 
 
 def describe_methods(methods: Mapping[str, AttributionMethod]) -> dict[str, dict[str, Any]]:

@@ -27,7 +27,7 @@ from mien.steps.networks import relabelled
 from mien.steps.prepare_clips import prepare_clips
 from mien.store.store import Store
 from mien.training.permutation import permuted_labels
-from mien.types import Recording
+from mien.types import Exclusion, Recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +49,8 @@ class TaskClips:
     recordings : sequence of Recording
         Those of the source.
     truth : PlantedTruth
+    exclusions : sequence of Exclusion
+        Recordings that were set aside.
     """
 
     task: PlantedTask
@@ -56,6 +58,7 @@ class TaskClips:
     source: ClipSource
     recordings: Sequence[Recording]
     truth: PlantedTruth
+    exclusions: Sequence[Exclusion] = ()
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,8 @@ def prepare_task(task: PlantedTask, config: RunConfig, context: RunContext, epoc
     folder = context.store.scratch("dataset", step_key("dataset", dataset=component_identity(filmed)))
     listing = dataset.recordings(folder, context.progress)
     prepared, source = prepare_clips(listing.recordings, config, config.backbone, context)
-    return TaskClips(task, config, source, [item.recording for item in prepared.recordings], dataset)
+    used = [item.recording for item in prepared.recordings]
+    return TaskClips(task, config, source, used, dataset, prepared.exclusions)
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,14 @@ import pandas as pd
 import torch
 
 from mien.benchmark.cost import measure_cost
-from mien.benchmark.methods import benchmark_methods
+from mien.benchmark.methods import benchmark_methods, fitting_methods
 from mien.benchmark.own_videos import own_videos
 from mien.benchmark.result import BenchmarkResult, about_run
 from mien.clips.source import ClipSource
 from mien.config.run_config import ExplainConfig
-from mien.errors import MienError, ModelError
+from mien.errors import ModelError
 from mien.faithfulness import Perturbation, parameter_randomisation, stability
-from mien.interfaces import AttributionMethod, ExplainedModel
+from mien.interfaces import AttributionMethod
 from mien.parallel import run_tasks
 from mien.progress import Progress
 from mien.registry import Registry
@@ -124,23 +124,18 @@ def benchmark_own(
     began, depth = time.perf_counter(), QUICK if quick else Depth()
     context = make_context(store, registry, workers, device, None, None, progress)
     loaded = load_checkpoint(checkpoint, registry)
-    chosen = benchmark_methods(registry, methods)
-    usable, refused = _applicable(chosen.methods, loaded.explained_model())
-    refused = {**chosen.refused, **refused}
-    if not usable:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
-        raise ModelError(f"No attribution method can explain the network. {reasons}", where=str(checkpoint))
+    listed = fitting_methods(benchmark_methods(registry, methods), loaded.explained_model())
     config, recordings, exclusions = own_videos(data, checkpoint, context)
     prepared, source = prepare_clips(recordings, config, loaded.backbone, context)
-    shared = _Shared(_explainer(loaded, checkpoint, config, source, usable, context), depth, seed)
+    shared = _Shared(_explainer(loaded, checkpoint, config, source, listed.methods, context), depth, seed)
     keys = _selected(source, depth)
     clips, failed = _measured(shared, keys, context)
     if clips.empty:
         raise ModelError("No clip could be explained. " + " ".join(failed), where=str(checkpoint))
     excluded = [f"{one.recording} was set aside: {one.reason}" for one in [*exclusions, *prepared.exclusions]]
     about = about_run(
-        {name: method for name, method in usable.items() if name in set(clips["method"])},
-        refused,
+        {name: method for name, method in listed.methods.items() if name in set(clips["method"])},
+        listed.refused,
         device=context.device,
         workers=workers,
         seed=seed,
@@ -152,21 +147,6 @@ def benchmark_own(
         seconds=round(time.perf_counter() - began, 1),
     )
     return BenchmarkResult(_scores(clips, loaded.seed), about=about)
-
-
-def _applicable(
-    methods: Mapping[str, AttributionMethod], model: ExplainedModel
-) -> tuple[dict[str, AttributionMethod], dict[str, str]]:
-    """Return the methods that can explain the network, and why the others cannot."""
-    usable, refused = {}, {}
-    for name, method in methods.items():
-        try:
-            method.check(model)
-        except MienError as error:
-            refused[name] = error.message
-        else:
-            usable[name] = method
-    return usable, refused
 
 
 def _explainer(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from mien.benchmark.methods import describe_methods
 from mien.benchmark.tables import MODELS, SCORES
 from mien.errors import DataError
 from mien.interfaces import AttributionMethod
+from mien.report.privacy import without_paths
 from mien.run.record import library_versions
 from mien.tables import conform, empty
 
@@ -84,9 +85,12 @@ def about_run(
     device: str = "cpu",
     workers: int = 1,
     seed: int = 0,
+    notes: Sequence[str] = (),
     **further: Any,
 ) -> dict[str, Any]:
     """Return how a benchmark is carried out, ready for JSON: when, where, with what, and whatever is added.
+
+    Paths in reasons and notes are left out.
 
     Parameters
     ----------
@@ -94,6 +98,8 @@ def about_run(
         Methods that could not be used, with the reason.
     seed : int
         Of the bootstrap.
+    notes : sequence of str
+        What is to be known; what is said twice is told once.
     """
     return {
         "date": datetime.now(UTC).date().isoformat(),
@@ -103,8 +109,9 @@ def about_run(
         "versions": library_versions(),
         "seed": seed,
         "methods": describe_methods(methods),
-        "refused": dict(refused or {}),
+        "refused": {name: without_paths(reason) for name, reason in (refused or {}).items()},
         **further,
+        "notes": list(dict.fromkeys(without_paths(note) for note in notes)),
     }
 
 

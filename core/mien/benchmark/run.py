@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,15 +22,14 @@ from mien.benchmark.measuring import (
     measure_task,
     region_in_time,
 )
-from mien.benchmark.methods import benchmark_methods
+from mien.benchmark.methods import benchmark_methods, fitting_methods
 from mien.benchmark.networks import TaskClips, TaskNetwork, prepare_task, recipe, train_networks
 from mien.benchmark.result import BenchmarkResult, about_run
 from mien.benchmark.tables import SCORES
 from mien.benchmark.tasks import TASKS, PlantedTask, chosen_tasks
-from mien.config.run_config import RunConfig, dump
-from mien.errors import MienError
+from mien.config.run_config import dump
+from mien.errors import ModelError
 from mien.faithfulness import similarity
-from mien.interfaces import AttributionMethod
 from mien.parallel import run_tasks
 from mien.progress import Progress
 from mien.registry import Registry
@@ -127,49 +127,64 @@ def benchmark_explanations(
     ConfigError
         When a name is not known, or the plugin with the planted data set is not installed.
     MienError
-        When a network cannot be trained.  A method that fails is left out where it fails, and noted.
+        When a network cannot be trained, or no method explains any clip.  A method that fails is left out where it
+        fails, and noted.
     """
     context = make_context(store, registry, workers, device, None, None, progress)
     plan = plan or (QUICK if quick else FULL)
     chosen = chosen_tasks(plan.tasks if tasks is None else tasks)
+    plan = _with_thorough(plan, chosen)
     config = recipe(context.registry, plan.overrides)
-    listed = benchmark_methods(context.registry, methods)
-    usable, refused = _fitting(listed.methods, config)
+    network = config.backbone.architecture(config.objective.outputs).eval()
+    listed = fitting_methods(benchmark_methods(context.registry, methods), explained_model(config.backbone, network))
     clips = [prepare_task(task, config, context, plan.epochs) for task in chosen]
     networks = train_networks(clips, plan.seeds, context)
-    measured = Measured(tuple(clips), usable, store.root, context.device)
+    measured = Measured(tuple(clips), listed.methods, store.root, context.device)
     work = _work(measured, networks, plan)
     failed = _measured(measured, [one.task for one in work], context)
-    scores = pd.concat([*_scores(work, store), *_label_randomisation(work, store)], ignore_index=True)
+    found = [*_scores(work, store), *_label_randomisation(work, store)]
+    if not found:
+        raise ModelError("No clip could be explained. " + " ".join(failed))
     about = about_run(
-        usable,
-        {**listed.refused, **refused},
+        listed.methods,
+        listed.refused,
         device=context.device,
         workers=workers,
         quick=quick,
         seeds=list(plan.seeds),
         untrained=UNTRAINED,
         recipe=dump(config),
+        plan={**asdict(plan), "tasks": [asdict(task) for task in chosen]},
         temporal_tests=_temporal_tests(work, measured, store),
-        notes=[*context.notes, *failed],
+        notes=[*context.notes, *_set_aside(clips), *_untested(plan, chosen), *failed],
     )
-    return BenchmarkResult(scores, pd.DataFrame([_model(network) for network in networks]), about)
+    models = pd.DataFrame([_model(network) for network in networks])
+    return BenchmarkResult(pd.concat(found, ignore_index=True), models, about)
 
 
-def _fitting(
-    methods: Mapping[str, AttributionMethod], config: RunConfig
-) -> tuple[dict[str, AttributionMethod], dict[str, str]]:
-    """Return the methods that can explain the networks, and why the others cannot."""
-    model = explained_model(config.backbone, config.backbone.architecture(config.objective.outputs).eval())
-    usable, refused = {}, {}
-    for name, method in methods.items():
-        try:
-            method.check(model)
-        except MienError as error:
-            refused[name] = str(error)
-        else:
-            usable[name] = method
-    return usable, refused
+def _with_thorough(plan: Plan, chosen: Sequence[PlantedTask]) -> Plan:
+    """Return the plan with those of its tasks to test for faithfulness that were chosen.
+
+    Where none of them was, it is the first chosen one whose label is an Action Unit.
+    """
+    among = [task.name for task in chosen if task.name in plan.thorough]
+    instead = [task.name for task in chosen if task.units and task.badge == "none"][:1] if plan.thorough else []
+    return replace(plan, thorough=tuple(among or instead))
+
+
+def _set_aside(clips: Sequence[TaskClips]) -> Iterator[str]:
+    """Yield which recordings took no part, and why; tasks may share them."""
+    for badge, own in {one.task.badge: one for one in clips}.items():
+        kind = "" if badge == "none" else f", badge {badge}"
+        yield from (f"Recording {one.recording}{kind} was set aside: {one.reason}" for one in own.exclusions)
+
+
+def _untested(plan: Plan, chosen: Sequence[PlantedTask]) -> Iterator[str]:
+    """Yield what the chosen tasks do not allow to be measured."""
+    if not plan.thorough:
+        yield "Deletion, insertion, randomisation, stability and memory were not measured: no task of an Action Unit."
+    if not any(task.shuffled for task in chosen):
+        yield "Label randomisation was not measured: it takes the task of shuffled labels."
 
 
 @dataclass(frozen=True)
@@ -241,7 +256,7 @@ def _keys(clips: TaskClips, each: int) -> list[list[ClipKey]]:
 def _measured(measured: Measured, tasks: Sequence[MeasureTask], context: RunContext) -> list[str]:
     """Measure what the store does not hold yet; return what failed, in words."""
     missing = [task for task in tasks if context.store.find("benchmark", task.key) is None]
-    failed: dict[tuple[str, str], list[str]] = {}
+    failed: dict[str, list[str]] = {}
     with context.progress.task("explaining and measuring", len(missing), "explanations") as bar:
         outcomes = run_tasks(
             measure,
@@ -254,10 +269,12 @@ def _measured(measured: Measured, tasks: Sequence[MeasureTask], context: RunCont
         for outcome in outcomes:
             if outcome.error is not None:
                 task = missing[outcome.index]
-                failed.setdefault((task.method, str(outcome.error)), []).append(task.participant)
+                failed.setdefault(task.method, []).append(f"({task.network.id.role} network) {outcome.error}")
+    asked = Counter(task.method for task in tasks)
     return [
-        f"The method '{method}' gave nothing for {len(people)} of its explanations: {error}"
-        for (method, error), people in failed.items()
+        f"The method '{method}' gave nothing for {len(errors)} of its {asked[method]} explanations; the first: "
+        f"{errors[0]}"
+        for method, errors in failed.items()
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from mien.errors import ConfigError, nearest
 
-Badge = Literal["none", "cue", "confounded", "shuffled"]
+Badge = Literal["none", "cue", "confounded"]
 
 _BROWS = ("right_eyebrow", "left_eyebrow")
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mien.benchmark.board import Board
 
 _TITLES = {task.name: task.title for task in TASKS}
+_THOROUGH = ("deletion_blur", "insertion_blur", "randomisation", "stability_noise")
 
 READING = (
     "A figure is a mean over participants; seeds are averaged within each participant first. Its interval is "
@@ -91,6 +92,7 @@ def done(board: Board) -> list[str]:
             f"read a label that was planted in them: {'; '.join(tasks)}.",
             f"Each task was learnt from {count(len(seeds), 'seed')} ({listed([str(s) for s in seeds])}); every "
             f"network was explained on {people} that it had not seen, with {methods}.",
+            *_faithfulness(scores),
             _controls(scores),
         ]
     if about.get("quick"):
@@ -106,7 +108,22 @@ def _controls(scores: pd.DataFrame) -> str:
     if untrained.empty:
         return "There are no untrained networks beside it."
     many = untrained.groupby("task")["index"].nunique().max()
-    return f"Beside it stand {count(int(many), 'untrained network')}, explained on the same clips: mean and range."
+    people = count(int(untrained["participant"].nunique()), "participant")
+    return (
+        f"Beside it stand {count(int(many), 'untrained network')}, explained on the same clips of {people}: mean and "
+        "range."
+    )
+
+
+def _faithfulness(scores: pd.DataFrame) -> list[str]:
+    """Return of which networks faithfulness was tested: not of all, since that takes many explanations each."""
+    trained = scores[scores["network"] == "trained"]
+    tested = trained[trained["measure"].isin(_THOROUGH)]
+    if tested.empty:
+        return []
+    tasks = listed([task_title(str(task)) for task in dict.fromkeys(tested["task"])])
+    seeds = listed([str(seed) for seed in sorted(tested["seed"].unique())])
+    return [f"Deletion, insertion, parameter randomisation and stability are of {tasks}, networks of seed {seeds}."]
 
 
 def gates_said(gates: pd.DataFrame) -> str:

@@ -99,10 +99,13 @@ def explanations(
         from mien.benchmark.own import benchmark_own
         from mien.cli.run_commands import find_checkpoint
 
-        result = benchmark_own(find_checkpoint(checkpoint), data, **common)
+        found = find_checkpoint(checkpoint)
+        _make(out)
+        result = benchmark_own(found, data, **common)
     else:
         from mien.benchmark.run import benchmark_explanations
 
+        _make(out)
         result = benchmark_explanations(tasks=named, **common)
     spent = round(time.perf_counter() - began, 1)
     written = write_results(replace(result, about={"seconds": spent, **result.about}), out)
@@ -129,6 +132,14 @@ def _check(checkpoint: Path | None, data: Path | None, tasks: str | None) -> Non
             where="--tasks",
             hint="Leave out --tasks, or --checkpoint and --data.",
         )
+
+
+def _make(out: Path) -> None:
+    """Make the folder of the results: that it cannot be made should be told before hours of work."""
+    from mien.store.faults import explained
+
+    with explained(out):
+        out.mkdir(parents=True, exist_ok=True)
 
 
 def _names(text: str | None, where: str) -> list[str] | None:
@@ -170,4 +181,6 @@ def print_board(console: Console, written: Written) -> None:
         console.print(Text(f"gates: {gates_said(written.board.gates)}"))
     for name, reason in written.board.result.about.get("refused", {}).items():
         console.print(Text(f"{name} took no part: {reason}"))
+    for note in written.board.result.about.get("notes", []):
+        console.print(Text(str(note)))
     console.print(Text(f"page: {written.page.resolve()}", style="cyan"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from mien.report.facts import Grid, grid
 from mien.report.words import count
 
 NOT_APPLICABLE = "not applicable"
+_NO_BASELINE = "nothing: it has no baseline, and says where, not how much"
 
 
 def completeness_grid(explanations: pd.DataFrame) -> Grid | None:
@@ -67,9 +68,11 @@ def bias_grid(explanations: pd.DataFrame, diagnostics: pd.DataFrame) -> Grid | N
     return grid(headers, rows) if rows else None
 
 
-def baseline_grid(record: Mapping[str, Any]) -> Grid | None:
-    """Return what each method that has a baseline compares a clip with."""
+def baseline_grid(record: Mapping[str, Any], methods: Sequence[str]) -> Grid | None:
+    """Return what each method compares a clip with; None where no method has a baseline."""
     place = "explain.methods."
     told = record.get("compared_with", {})
-    rows = [[name.removeprefix(place), text] for name, text in told.items() if name.startswith(place)]
+    rows = [[name, told.get(place + name, _NO_BASELINE)] for name in methods]
+    if not any(place + name in told for name in methods):
+        return None
     return grid(["method", "relevance explains the change of the output from"], rows) if rows else None

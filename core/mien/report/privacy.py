@@ -40,6 +40,11 @@ def without_files(value: Any) -> Any:
     return "(file)" if names_a_file(value) else value
 
 
+def without_paths(text: str) -> str:
+    """Return a sentence in which paths are replaced; a folder's name may hold that of a person."""
+    return _PATH.sub("(file)", text)
+
+
 def names_a_file(value: Any) -> bool:
     """Return whether a value is a text that looks like a path or the name of a file."""
     return isinstance(value, str) and _FILE.search(value) is not None
@@ -120,7 +125,7 @@ class Pseudonyms:
             return known[text]
         for name in sorted(self.files, key=len, reverse=True):
             text = text.replace(name, "(file)")
-        text = _PATH.sub("(file)", text)
+        text = without_paths(text)
         plain = [name for name in known if len(name) > 2 and not name.isdigit()]
         text = _replace(text, r"(?<!\w)", plain, known)
         before = r"(?i:(?<=recording )|(?<=participant )|(?<=session )|(?<=['\"“‘]))"

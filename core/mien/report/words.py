@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mien.interfaces.analyzer import Remark
 
 FEW = 5
 """Below so many participants a correlation is not worth a headline without a warning."""
@@ -186,6 +189,16 @@ def hypothesis_headlines(hypotheses: Sequence[Mapping[Any, Any]]) -> list[str]:
         f"({interval(row['low'], row['high'])}), q = {number(row['q'], 2)}, {count(int(row['n']), 'participant')}."
         for row in hypotheses
     ]
+
+
+def remark_headline(remarks: Mapping[str, Sequence[Remark]]) -> list[str]:
+    """Return in one sentence which methods' heat maps got which verdict; nothing where none was judged."""
+    verdicts: dict[str, list[str]] = {}
+    for method, own in remarks.items():
+        for remark in own:
+            verdicts.setdefault(remark.verdict, []).append(method)
+    told = [f"{verdict[:1].lower()}{verdict[1:]}: {listed(methods)}" for verdict, methods in verdicts.items()]
+    return [f"Whether to believe the heat maps – {'; '.join(told)}."] if told else []
 
 
 def held_out_metrics(summary: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

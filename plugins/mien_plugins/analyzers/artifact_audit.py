@@ -97,7 +97,8 @@ class ArtifactAudit(Analyzer):
         drawn: list[Chart] = []
         for method in list(found)[: self.figures]:
             drawn += charts.of_method(run, method, tables, clips, found[method], self.examples)
-        return Analysis(tables, drawn, words.notes(run, tables, bounds, self.most_clusters))
+        said = words.notes(run, tables, bounds, self.most_clusters)
+        return Analysis(tables, drawn, said, words.remarks(methods))
 
     def _clustered(self, clips: list[ClipMap], method: str) -> Clusters | None:
         from mien_plugins.analyzers.artifact_audit_clusters import FEWEST, cluster, features

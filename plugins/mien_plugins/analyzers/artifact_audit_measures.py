@@ -252,11 +252,13 @@ def _member(one: ClipMap) -> tuple[str, str, int, float]:
 def _cluster(members: pd.DataFrame, number: int, sums: Sequence[Sums], resamples: int, seed: int) -> dict[str, Any]:
     import numpy as np
 
-    from mien.statistics import participant_bootstrap
+    from mien.statistics import FEWEST, participant_bootstrap
     from mien_plugins.analyzers.artifact_audit_places import pooled
 
     within = (members["cluster"] == number).to_numpy(bool)
-    own = members[within]
+    own, others = members[within], members[~within]
+    # What differs between few people says nothing of the clusters that they happen to make.
+    certain = min(own["participant"].nunique(), others["participant"].nunique()) >= FEWEST
     row = {
         "method": own["method"].iloc[0],
         "cluster": number,
@@ -278,8 +280,8 @@ def _cluster(members: pd.DataFrame, number: int, sums: Sequence[Sums], resamples
         )
         row |= {
             f"{name}_difference": estimate.value,
-            f"{name}_difference_low": estimate.low,
-            f"{name}_difference_high": estimate.high,
+            f"{name}_difference_low": estimate.low if certain else _NONE,
+            f"{name}_difference_high": estimate.high if certain else _NONE,
         }
     return row
 

@@ -97,6 +97,7 @@ PEOPLE = Table(
 
 
 def _compared(name: str, what: str, unit: str) -> tuple[Column, ...]:
+    """Return the columns of a figure; there is no interval where either side has fewer than three participants."""
     return (
         _number(name, f"Mean {what} of its clips", unit),
         _number(f"{name}_difference", f"The same less the mean of all other clips' {what}", unit),

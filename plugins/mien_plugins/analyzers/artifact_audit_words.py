@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mien.interfaces import RunView
+    from mien.interfaces import Remark, RunView
     from mien_plugins.analyzers.artifact_audit_measures import Bounds
 
 _MOST_NAMED = 5
@@ -34,6 +34,20 @@ def notes(run: RunView, tables: Mapping[str, pd.DataFrame], bounds: Bounds, most
     found = [_verdict(row, people[people["method"] == row["method"]]) for row in order.to_dict("records")]
     said = [*found, _rule(bounds), *_clusters(tables, most_clusters), *_gaps(run, tables)]
     return [note for note in said if note]
+
+
+def remarks(methods: pd.DataFrame) -> dict[str, Remark]:
+    """Return what stands beside the heat maps of each method that gave an alarm."""
+    from mien.interfaces import Remark
+
+    return {
+        str(row["method"]): Remark(
+            "May not be about the face",
+            f"{_outside(row)}. The strongest place outside is {row['place']} (see Audit).",
+            "bad",
+        )
+        for row in methods[methods["alarm"].astype(bool)].to_dict("records")
+    }
 
 
 def _rule(bounds: Bounds) -> str:
@@ -62,11 +76,17 @@ def _verdict(row: Mapping[Any, Any], people: pd.DataFrame) -> str:
         False: f"{row['method']}: no alarm. ",
     }[bool(row["alarm"])]
     text = (
-        f"{100 * row['share']:.0f} % of absolute relevance lies outside the face, on {100 * row['area_share']:.0f} % "
-        f"of the pixels: a pixel there holds {number(row['ratio'])} times the relevance of one in the face "
+        f"{_outside(row)}: a pixel there holds {number(row['ratio'])} times the relevance of one in the face "
         f"({interval(row['ratio_low'], row['ratio_high'])}){_untrained(row)}. "
     )
     return (head + text + _place(row, people) + _flagged(row, people)).strip()
+
+
+def _outside(row: Mapping[Any, Any]) -> str:
+    return (
+        f"{100 * row['share']:.0f} % of absolute relevance lies outside the face, on {100 * row['area_share']:.0f} % "
+        "of the pixels"
+    )
 
 
 def _untrained(row: Mapping[Any, Any]) -> str:
@@ -128,6 +148,7 @@ def _clusters(tables: Mapping[str, pd.DataFrame], most: int) -> list[str]:
             for row in own.to_dict("records")
         ]
         limit = ", the most that were allowed" if len(own) == most else ""
+        limit += ", each of one participant" if (own["participants"] == 1).all() else ""
         said.append(
             f"{method}: the maps of {count(clips, 'clip')} make {len(own)} clusters{limit}: {'; '.join(parts)}."
         )

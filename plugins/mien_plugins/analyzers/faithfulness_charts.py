@@ -64,7 +64,8 @@ def _bars(table: pd.DataFrame, methods: list[str]) -> GroupedBars:
         for measure, name in measures.items():
             own = last.reindex([(measure, method) for method in methods])
             values, low, high = (own[column].to_numpy(np.float64).tolist() for column in ("value", "low", "high"))
-            series.append(GroupedSeries(name=name, values=values, low=low, high=high))
+            ends = {"low": low, "high": high} if np.isfinite(low).any() else {}
+            series.append(GroupedSeries(name=name, values=values, **ends))
         panels.append(GroupedPanel(name=title, series=series))
     return GroupedBars(
         name="faithfulness",

@@ -62,7 +62,7 @@ def _verdict(asked: Faithfulness, own: pd.DataFrame) -> tuple[str, list[str]]:
     order = {test: _of(own, test) for test in _ORDERED}
     random = _of(own, "randomisation")
     shown = {test: figure["low"] > 0 for test, figure in order.items()}
-    why = [f"{test.capitalize()} is {_failing(order[test])}." for test, holds in shown.items() if not holds]
+    why = _failings({test: order[test] for test, holds in shown.items() if not holds})
     if not random["value"] <= asked.similar:
         why.append(_undefined_or(random, "A network of random parameters gives much the same map ({:.2f})."))
     for measure, what in (("stability_noise", "slight noise"), ("stability_shift", "a shift by a pixel")):
@@ -71,6 +71,14 @@ def _verdict(asked: Faithfulness, own: pd.DataFrame) -> tuple[str, list[str]]:
             why.append(_undefined_or(figure, f"The map does not stay the same under {what} ({{:.2f}})."))
     refuted = all(figure["value"] <= 0 for figure in order.values()) or random["value"] > asked.similar
     return ("do not believe" if refuted else "with care" if why else "believe"), why
+
+
+def _failings(figures: dict[str, dict[str, float]]) -> list[str]:
+    """Return a sentence on what fails, one for those that fail alike."""
+    tests: dict[str, list[str]] = {}
+    for test, figure in figures.items():
+        tests.setdefault(_failing(figure), []).append(test)
+    return [f"{listed(own).capitalize()} {'is' if len(own) == 1 else 'are'} {what}." for what, own in tests.items()]
 
 
 def _failing(figure: dict[str, float]) -> str:
@@ -108,7 +116,9 @@ def _figures_in_words(own: pd.DataFrame) -> str:
     if alike:
         parts.append(f"stability under {' and '.join(alike)}")
     people = int(own["participants"].max())
-    return f"{'; '.join(parts).capitalize()} ({count(people, 'participant')}; in brackets 95 % intervals)."
+    certain = any(math.isfinite(_of(own, test)["low"]) for test in (*_ORDERED, "randomisation"))
+    ends = "in brackets 95 % intervals" if certain else "too few for intervals"
+    return f"{'; '.join(parts).capitalize()} ({count(people, 'participant')}; {ends})."
 
 
 def _with_interval(figure: dict[str, float]) -> str:
