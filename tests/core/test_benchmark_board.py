@@ -383,7 +383,10 @@ def test_an_own_network_has_no_gates_and_ranks_by_faithfulness_alone(tmp_path):
     assert found.gates.empty
     assert found.leaderboard["mean_rank"].tolist() == [1.0, 2.0]
     assert found.leaderboard["planted_rank"].isna().all()
-    assert "no planted truth here" in (tmp_path / "leaderboard.html").read_text()
+    page = (tmp_path / "leaderboard.html").read_text()
+    assert "no planted truth here" in page
+    assert "untrained networks" not in page
+    assert "badge" not in json.loads((tmp_path / "leaderboard.json").read_text())["rule"]
 
 
 def test_a_result_with_a_figure_twice_or_an_unknown_measure_is_refused():

@@ -24,6 +24,7 @@ from mien.report.charts import (
     ScatterChart,
     chart_name,
 )
+from mien.report.draw_matplotlib import figure as print_figure
 from mien.report.draw_matplotlib import save
 from mien.report.draw_plotly import div, figure, to_json
 from mien.report.geometry import grid, heat_rows, value_limits
@@ -110,6 +111,15 @@ def test_bars_carry_intervals_references_and_chance():
     marks = drawn["data"][1]
     assert (marks["x"], marks["y"]) == ([0.5, 1.2], ["mouth", "mouth"])
     assert [shape["x0"] for shape in drawn["layout"]["shapes"]] == [1.0, 1.0]
+
+
+def test_every_printed_panel_of_bars_says_its_scale():
+    """Also one that has an empty place below it."""
+    four = [BarSeries(name=name, values=[1, 2]) for name in "abcd"]
+    drawn = print_figure(BarChart(name="b", title="", groups=["eye", "mouth"], series=four))
+    drawn.draw_without_rendering()
+    labelled = [any(tick.label1.get_visible() for tick in panel.xaxis.get_major_ticks()) for panel in drawn.axes[:4]]
+    assert labelled == [True] * 4
 
 
 def test_a_band_has_a_polygon_for_each_stretch_without_gaps():

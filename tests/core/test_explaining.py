@@ -11,6 +11,9 @@ from torch import Tensor, nn
 
 import mien
 from mien.errors import ConfigError, DataError, ModelError
+from mien.interfaces import ExplainedModel
+from mien.registry import load_registry
+from mien.steps.explain import check_methods
 
 WEIGHTS = torch.arange(1.0, 1 + 3 * 2 * 4 * 4).reshape(3, 2, 4, 4)
 
@@ -127,6 +130,14 @@ def test_mistakes_are_explained(
 ) -> None:
     with pytest.raises(kind, match=message):
         mien.explain(Head(outputs), clips, **arguments)
+
+
+def test_a_method_that_a_run_cannot_use_is_told_by_its_place_in_the_configuration() -> None:
+    registry = load_registry()
+    method = registry.create("attribution", "grad_cam", {"layer": "stag3"})
+    with pytest.raises(ModelError) as caught:
+        check_methods({"cam": method}, ExplainedModel(nn.Identity(), {"stage3": nn.Identity()}), registry)
+    assert caught.value.where == "explain.methods.cam.layer"
 
 
 def test_clips_of_another_shape_are_refused() -> None:

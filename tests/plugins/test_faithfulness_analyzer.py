@@ -123,7 +123,7 @@ def test_who_is_to_be_believed_is() -> None:
     }
     assert verdicts.loc["gradient", "why"] == ""
     assert "random parameters gives much the same map (1.00)" in verdicts.loc["edges", "why"]
-    assert "Deletion is no better than in random order." in verdicts.loc["reversed", "why"]
+    assert "Deletion and insertion are no better than in random order." in verdicts.loc["reversed", "why"]
     assert {name: one.level for name, one in found.method_remarks.items()} == {
         "gradient": "good",
         "edges": "bad",

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from mien.benchmark.gates import gates
-from mien.benchmark.leaderboard import RULE, leaderboard
+from mien.benchmark.leaderboard import OWN_RULE, RULE, leaderboard
 from mien.benchmark.result import BenchmarkResult
 from mien.benchmark.schema import FORMAT, IN_JSON, json_name
 from mien.benchmark.summary import summarise
@@ -60,7 +60,8 @@ def as_json(board: Board) -> dict[str, Any]:
         json_name(table): json.loads(board.tables[table.name].to_json(orient="records", double_precision=15))
         for table in IN_JSON
     }
-    return {"format": FORMAT, "notice": NOTICE, "about": _plain(board.result.about), "rule": RULE, **rows}
+    rule = RULE if board.result.planted else OWN_RULE
+    return {"format": FORMAT, "notice": NOTICE, "about": _plain(board.result.about), "rule": rule, **rows}
 
 
 def _plain(value: Any) -> Any:

@@ -33,19 +33,20 @@ def charts(board: Board) -> Iterator[Chart]:
 
 def _glance(board: Board, measures: Sequence[Measure]) -> HeatMap:
     ranks = board.leaderboard["mean_rank"].to_numpy(float)
+    both = {"planted", "faithfulness"} <= {measure.group for measure in measures}
+    sides = " (left: planted truth; right: faithfulness)" if both else ""
     names = [f"{method}  {rank:.1f}" for method, rank in zip(board.methods, ranks, strict=True)]
     return HeatMap(
         name="leaderboard",
         title="Attribution methods by mean rank (beside the name; 1 is the best)",
         caption="Share of the other methods that do no better, in each measure; 1 is the best, a gap is what is "
         "undefined.",
-        x_label="left: planted truth; right: faithfulness",
+        x_label=f"share of the other methods that do no better{sides}",
         rows=names,
         x=list(range(len(measures))),
         x_names=[measure.short for measure in measures],
         panels=[HeatPanel(name="", values=standing(board, measures).tolist())],
         signed=False,
-        unit="share of the others that do no better",
         annotate=True,
         decimals=1,
         limit=1.0,

@@ -13,7 +13,7 @@ import pandas as pd
 
 from mien.benchmark import words
 from mien.benchmark.board import Board
-from mien.benchmark.leaderboard import RULE, UNIT_TASKS, cell_ranks, tasks_of
+from mien.benchmark.leaderboard import OWN_RULE, RULE, UNIT_TASKS, cell_ranks, tasks_of
 from mien.benchmark.measures import GROUPS, MEASURES, Measure, measures_of
 from mien.benchmark.strips import Strip, best_places, range_text, scale_of, sentence, strip, value_text
 from mien.benchmark.tables import ALL
@@ -136,14 +136,14 @@ def content(board: Board) -> Page:
         gates_said=words.gates_said(board.gates),
         heads=_heads(board),
         places=_places(board),
-        rule=RULE,
+        rule=RULE if result.planted else OWN_RULE,
         panels={title: panels for title, panels in _panels(board) if panels},
         models=_models(result.models),
         figures=list(_figures(board)),
         refused=_pairs(["method", "why it took no part"], about.get("refused", {})),
         methods=_methods(result.methods),
         notes=[str(note) for note in about.get("notes", [])],
-        reading=words.READING,
+        reading=words.reading(planted=result.planted),
         limits=words.limits(planted=result.planted),
         facts=words.provenance(about),
         versions=facts.grid(["library", "version"], [[k, v] for k, v in about.get("versions", {}).items()]),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _TITLES = {task.name: task.title for task in TASKS}
 _THOROUGH = ("deletion_blur", "insertion_blur", "randomisation", "stability_noise")
 
-READING = (
+_READING_PLANTED = (
     "A figure is a mean over participants; seeds are averaged within each participant first. Its interval is "
     "bootstrapped over participants, 95 %.",
     "In the drawings the dot is the mean and the line its interval. The grey band is the range of the untrained "
@@ -25,9 +25,16 @@ READING = (
     "what was learnt.",
     "“Density” is the share of the face's absolute relevance that a region gets, over its share of the face's area: 1 "
     "is an even spread.",
+    "The untrained networks show how alike maps stay under randomisation by the clip's contrast alone.",
+)
+_READING_OWN = (
+    "A figure is a mean over participants. Its interval is bootstrapped over participants, 95 %.",
+    "In the drawings the dot is the mean and the line its interval, the dotted line what chance gives.",
+)
+_READING = (
     "Deletion and insertion: 1 is the best that can be, 0 as good as a random order, below 0 worse.",
     "Randomisation measures how alike the map stays when what was learnt is destroyed: less is better. It is not 0 for "
-    "a good method, since maps of all networks fall where the clip has contrast; the untrained networks show how much.",
+    "a good method, since maps of all networks fall where the clip has contrast.",
     "Completeness is not applicable (–) to methods that promise no sum. It does not count for the rank, nor does cost.",
     "Ranks of methods whose intervals overlap may be in another order with other people.",
 )
@@ -48,6 +55,11 @@ _OWN = (
     "at the right place.",
     "mien cannot know whether the network was trained on these people.",
 )
+
+
+def reading(*, planted: bool) -> tuple[str, ...]:
+    """Return how to read the figures."""
+    return (*(_READING_PLANTED if planted else _READING_OWN), *_READING)
 
 
 def limits(*, planted: bool) -> tuple[str, ...]:
@@ -96,7 +108,8 @@ def done(board: Board) -> list[str]:
             _controls(scores),
         ]
     if about.get("quick"):
-        said.append("This is the quick run: fewer seeds and clips than the full one.")
+        fewer = "seeds and clips" if result.planted else "clips"
+        said.append(f"This is the quick run: fewer {fewer} than the full one.")
     if about.get("pilot_seeds"):
         pilots = listed([str(seed) for seed in about["pilot_seeds"]])
         said.append(f"The recipe was fixed on other seeds ({pilots}), which are not shown.")
@@ -121,9 +134,10 @@ def _faithfulness(scores: pd.DataFrame) -> list[str]:
     tested = trained[trained["measure"].isin(_THOROUGH)]
     if tested.empty:
         return []
-    tasks = listed([task_title(str(task)) for task in dict.fromkeys(tested["task"])])
-    seeds = listed([str(seed) for seed in sorted(tested["seed"].unique())])
-    return [f"Deletion, insertion, parameter randomisation and stability are of {tasks}, networks of seed {seeds}."]
+    tasks = "; ".join(task_title(str(task)) for task in dict.fromkeys(tested["task"]))
+    known = sorted(tested["seed"].unique())
+    seeds = f"seed{'s' if len(known) > 1 else ''} {listed([str(seed) for seed in known])}"
+    return [f"Deletion, insertion, parameter randomisation and stability are of the networks of {seeds} for: {tasks}."]
 
 
 def gates_said(gates: pd.DataFrame) -> str:

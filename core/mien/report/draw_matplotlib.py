@@ -102,6 +102,7 @@ def _bars(chart: BarChart) -> Figure:
         panel = axes[i // columns][i % columns]
         if i < len(chart.series):
             _bar_panel(panel, chart, chart.series[i], palette.SERIES[0])
+            panel.tick_params(labelbottom=True)  # the row below may hold no panel that says the scale
         else:
             panel.set_axis_off()
     axes[0][0].set_ylim(len(chart.groups) - 0.4, -0.6)  # a group without a bar keeps its place

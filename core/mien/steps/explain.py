@@ -64,9 +64,13 @@ class Explainer:
 
 def check_methods(methods: Mapping[str, AttributionMethod], model: ExplainedModel, registry: Registry) -> None:
     """Raise `ModelError` or `PluginError` when a method cannot explain the network; before any computing."""
-    for method in methods.values():
+    for name, method in methods.items():
         registry.require("attribution", method.use)
-        method.check(model)
+        try:
+            method.check(model)
+        except MienError as error:
+            place = ".".join(["explain.methods", name, *([error.where] if error.where else [])])
+            raise type(error)(error.message, where=place, hint=error.hint) from error
 
 
 def plan(explainer: Explainer, selected: Mapping[str, Sequence[ClipKey]], network: Network) -> list[ExplainTask]:

@@ -34,7 +34,7 @@ class IntegratedGradients(BaselineMethod):
     needs: ClassVar[tuple[str, ...]] = ("gradient",)
     citation: ClassVar[str] = "Sundararajan, Taly, Yan: Axiomatic Attribution for Deep Networks, ICML 2017"
 
-    tolerance: float = Field(0.02, gt=0, description="Largest relative completeness gap.")
+    tolerance: float = Field(0.01, gt=0, description="Largest relative completeness gap.")
     steps: int = Field(16, ge=1, description="Intervals at first.")
     max_steps: int = Field(256, ge=1, description="Intervals at most.")
     internal_batch: int | Literal["auto"] = Field(
