@@ -43,7 +43,7 @@ def remarks(methods: pd.DataFrame) -> dict[str, Remark]:
     return {
         str(row["method"]): Remark(
             "May not be about the face",
-            f"{_outside(row)}. The strongest place outside is {row['place']} (see Audit).",
+            f"{_outside(row)}. The strongest place outside is {row['place']}.",
             "bad",
         )
         for row in methods[methods["alarm"].astype(bool)].to_dict("records")
