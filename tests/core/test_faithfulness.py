@@ -33,6 +33,7 @@ from mien.faithfulness import (
     structural_similarity,
 )
 from mien.faithfulness.curves import GRID
+from mien.faithfulness.stability import SHIFTS
 from mien.interfaces import AttributionMethod, ExplainedModel
 from mien.regions.segments import segment_features
 from mien.testing import clip_batch
@@ -350,6 +351,22 @@ def test_a_map_that_stays_where_it_was_is_not_stable_under_shifts() -> None:
             return Explanation(noise.expand_as(batch.inputs), torch.zeros(len(batch)))
 
     assert (np.abs(stability(explained_network(), Stuck(), clip_batch(2), first_output).shift) < 0.3).all()
+
+
+def test_the_regions_move_along_with_the_clip() -> None:
+    seen = []
+
+    class Watching(Fixed):
+        def attribute(self, model: ExplainedModel, batch: ClipBatch, target: Callable[[Tensor], Tensor]) -> Explanation:
+            seen.append(batch)
+            return super().attribute(model, batch, target)
+
+    batch = clip_batch(2)
+    stability(explained_network(), Watching(), batch, first_output, original=torch.ones(batch.inputs.shape), draws=1)
+    for moved, (down, right) in zip(seen[-2:], SHIFTS, strict=True):
+        for before, after in ((batch.inputs, moved.inputs), (batch.regions, moved.regions)):
+            height, width = before.shape[-2:]
+            assert torch.equal(after[..., down:, right:], before[..., : height - down, : width - right])
 
 
 def test_more_noise_is_less_stable() -> None:

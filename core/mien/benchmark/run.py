@@ -45,7 +45,7 @@ from mien.types import ClipKey, IntArray
 UNTRAINED = 10
 """Untrained networks beside the trained ones."""
 
-PILOT_SEEDS = (1, 2, 3, 4)
+PILOT_SEEDS = (1, 2, 3, 4, 5, 6, 7, 8)
 """Of the networks, on participants of their own, that fixed the recipe and the bounds that were set from a pilot."""
 
 
@@ -86,11 +86,11 @@ class Plan:
     epochs: int | None = None
 
 
-FULL = Plan(None, (), (11, 12, 13, 14, 15), 1, 6, ("AU12", "AU09"), 1, Depth(True, stages=1, draws=2))
+FULL = Plan(None, (), (21, 22, 23, 24, 25), 1, 6, ("AU12", "AU09"), 1, Depth(True, stages=1, draws=2))
 QUICK = Plan(
     ("AU12", "AU09", "badge_cue", "shuffled"),
     ("dataset.participants=30", "dataset.test_participants=6"),
-    (11, 12),
+    (21, 22),
     1,
     2,
     ("AU12",),

@@ -97,7 +97,10 @@ def _shifted(
     alike = []
     height, width = batch.inputs.shape[-2:]
     for down, right in SHIFTS:
-        moved = replace(batch, inputs=_moved(batch.inputs.detach(), down, right))
+        # The regions move along: methods that switch them off would otherwise switch off something else.
+        moved = replace(
+            batch, inputs=_moved(batch.inputs.detach(), down, right), regions=_moved(batch.regions, down, right)
+        )
         after = pooled(method.attribute(model, moved, target).relevance, batch)
         # What was shifted out is not compared, nor the border that took its place.
         alike.append(similarity(before[..., : height - down, : width - right], after[..., down:, right:]))

@@ -19,13 +19,17 @@ if TYPE_CHECKING:
     from mien.attribution import Batches
 
 
+_SMALLEST_CHANGE = 0.03
+
+
 class IntegratedGradients(BaselineMethod):
     """The gradient, averaged on the straight path from a baseline to the clip, times their difference.
 
     The average is the trapezoidal rule on evenly spaced nodes, both ends among them: their outputs give f(x) and
     f(baseline) without another pass.  Each clip starts with ``steps`` intervals; while its completeness gap is
     larger than ``tolerance``, the intervals are halved, which keeps all gradients taken so far, until ``max_steps``.
-    The gap is relative to ``|f(x) - f(baseline)|``, but to no less than a tenth of the larger of the two outputs.
+    The gap is relative to ``|f(x) - f(baseline)|``, but to no less than 3 % of the larger of the two outputs: less than
+    a tenth of the spread of outputs that reports divide it by, up to outputs of three standard deviations.
 
     Diagnostics: ``steps`` (gradients taken), ``complete`` (1 where the tolerance was reached, else 0).
     """
@@ -36,7 +40,7 @@ class IntegratedGradients(BaselineMethod):
 
     tolerance: float = Field(0.01, gt=0, description="Largest relative completeness gap.")
     steps: int = Field(16, ge=1, description="Intervals at first.")
-    max_steps: int = Field(256, ge=1, description="Intervals at most.")
+    max_steps: int = Field(512, ge=1, description="Intervals at most.")
     internal_batch: int | Literal["auto"] = Field(
         "auto",
         description="Nodes of a clip in one pass; auto: on a GPU as many as fill its memory; on a CPU 1, where more is "
@@ -95,7 +99,7 @@ class IntegratedGradients(BaselineMethod):
     def _complete(self, path: GradientPath, relevance: Tensor) -> bool:
         gap = abs(float(path.gap(relevance)))
         start, end = float(path.start), float(path.end)
-        return gap <= self.tolerance * max(abs(end - start), 0.1 * max(abs(start), abs(end)))
+        return gap <= self.tolerance * max(abs(end - start), _SMALLEST_CHANGE * max(abs(start), abs(end)))
 
 
 @dataclass
