@@ -16,15 +16,26 @@ from mien.errors import ConfigError, PluginError
 from mien.registry import Registry
 from mien.tables import TABLES, Table, table_schema
 
+VERSION = 1
+"""Of all schemas, in their ``$id``: raised when a file that was valid is no longer, or a column changes its meaning."""
+
 RECORDS: dict[str, str] = {
     "run.json": "mien.run.record:RunRecord",
+    "source.json": "mien.run.source:SourceRecord",
     "summary.json": "mien.run.record:Summary",
 }
 """Files in ``schemas/`` that describe a pydantic model, ``module:Model``."""
 
 
 def all_schemas(registry: Registry) -> dict[str, Schema]:
-    """Return every schema by its path below ``schemas/``."""
+    """Return every schema by its path below ``schemas/``; each has an ``$id`` with their version."""
+    return {
+        name: {"$schema": schema["$schema"], "$id": f"urn:mien:schemas:{VERSION}:{name}", **schema}
+        for name, schema in _schemas(registry).items()
+    }
+
+
+def _schemas(registry: Registry) -> dict[str, Schema]:
     schemas = {"config.json": run_schema(registry)}
     schemas |= {name: _record(target) for name, target in RECORDS.items()}
     schemas |= {"leaderboard.json": leaderboard_schema()}

@@ -14,7 +14,7 @@ import pytest
 from mien.benchmark.tables import BENCHMARK_TABLES
 from mien.config.schema import run_schema
 from mien.registry import Entry, Registry, load_registry
-from mien.schemas import all_schemas, outdated_schemas, write_schemas
+from mien.schemas import VERSION, all_schemas, outdated_schemas, write_schemas
 from mien.tables import TABLES
 
 ROOT = Path(__file__).parents[2]
@@ -131,3 +131,8 @@ def test_notices_and_mends_drift(tmp_path: Path) -> None:
     write_schemas(tmp_path, registry)
     assert outdated_schemas(tmp_path, registry) == []
     assert not (tmp_path / "tables" / "old.json").exists()
+
+
+def test_every_schema_says_which_version_it_is() -> None:
+    found = all_schemas(load_registry())
+    assert {schema["$id"] for schema in found.values()} == {f"urn:mien:schemas:{VERSION}:{name}" for name in found}

@@ -6,6 +6,7 @@ import shutil
 from importlib.metadata import files
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,6 +15,7 @@ from mien.config.loading import load_config
 from mien.errors import DataError, MienError
 from mien.registry import load_registry
 from mien.report.privacy import find_images
+from mien.run.checking import faults
 from mien.steps import pipeline
 from mien.store.store import Store
 from mien.tables import TABLES, conform
@@ -44,6 +46,7 @@ report: {title: Small run}
 """
 
 
+SCHEMAS = Path(__file__).parents[2] / "schemas"
 ANALYZERS = ("region_relevance", "temporal_profile", "au_correlation")
 
 
@@ -131,6 +134,39 @@ def test_tables_are_as_described(finished):
     for name, table in tables.items():
         pd.testing.assert_frame_equal(conform(described[name], table), table)
         assert len(table), name
+
+
+def test_all_files_are_as_the_published_schemas_say(finished):
+    """A reader in another language has nothing but the files in schemas/."""
+    out = finished[0]
+    for record in ("run.json", "summary.json", "source.json"):
+        path = out / "checkpoint" / record if record == "source.json" else out / record
+        schema = json.loads((SCHEMAS / record).read_text())
+        jsonschema.validate(json.loads(path.read_text()), schema)
+    for name, table in _tables(out).items():
+        validator = jsonschema.Draft202012Validator(json.loads((SCHEMAS / "tables" / f"{name}.json").read_text()))
+        for row in json.loads(table.head(200).to_json(orient="records", double_precision=15)):
+            validator.validate(row)
+
+
+def test_a_run_is_checked_against_its_schemas(finished, tmp_path):
+    registry = load_registry()
+    assert faults(finished[0], registry) == []
+    shutil.copytree(finished[0], tmp_path / "run")
+    tables = tmp_path / "run" / "tables"
+    metrics = pd.read_parquet(tables / "metrics.parquet")
+    metrics.assign(split="tomorrow").to_parquet(tables / "metrics.parquet")
+    metrics.to_parquet(tables / "unknown.parquet")
+    (tables / "recordings.parquet").write_bytes(b"no table")
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    (tmp_path / "run" / "run.json").write_text(json.dumps({**record, "seed": "three"}))
+    found = faults(tmp_path / "run", registry)
+    assert len(found) == 4
+    for fault, words in zip(found, (("run.json", "seed"), ("metrics", "tomorrow"), ("recordings", "cannot be read"),
+                                    ("unknown", "no installed analyzer")), strict=True):  # fmt: skip
+        assert all(word in fault for word in words), fault
+    with pytest.raises(DataError, match="holds no run.json"):
+        faults(tmp_path, registry)
 
 
 def test_exclusions_have_their_reasons(finished):
