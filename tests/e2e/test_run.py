@@ -165,7 +165,7 @@ def test_a_run_is_checked_against_its_schemas(finished, tmp_path):
     for fault, words in zip(found, (("run.json", "seed"), ("metrics", "tomorrow"), ("recordings", "cannot be read"),
                                     ("unknown", "no installed analyzer")), strict=True):  # fmt: skip
         assert all(word in fault for word in words), fault
-    with pytest.raises(DataError, match="holds no run.json"):
+    with pytest.raises(DataError, match=r"holds no run\.json"):
         faults(tmp_path, registry)
 
 
