@@ -40,7 +40,7 @@ class IntegratedGradients(BaselineMethod):
 
     tolerance: float = Field(0.01, gt=0, description="Largest relative completeness gap.")
     steps: int = Field(16, ge=1, description="Intervals at first.")
-    max_steps: int = Field(512, ge=1, description="Intervals at most.")
+    max_steps: int = Field(1024, ge=1, description="Intervals at most.")
     internal_batch: int | Literal["auto"] = Field(
         "auto",
         description="Nodes of a clip in one pass; auto: on a GPU as many as fill its memory; on a CPU 1, where more is "
