@@ -22,6 +22,7 @@ from mien.errors import PluginError
 from mien.registry import KINDS, Entry, Registry, load_registry
 from mien.schemas import analyzer_tables
 from mien.tables import TABLES, Table
+from mien.testing import SUITES, ComponentSuite, guarantees
 
 FOLDER = Path(__file__).parent / "reference"
 NOTE = "<!-- Written by docs/generate.py; do not edit. -->\n"
@@ -34,6 +35,7 @@ def pages(registry: Registry) -> dict[str, str]:
         "plugins.md": page("Built-in components", catalogue(registry)),
         "config.md": page("Configuration", configuration(registry)),
         "tables.md": page("Tables", tables(registry)),
+        "guarantees.md": page("Guarantees", promised()),
     }
 
 
@@ -65,6 +67,8 @@ def command(path: str, node: Any) -> Iterator[str]:
     if not children:
         yield from leaf(path, node)
     for name, child in children.items():
+        if getattr(child, "hidden", False):
+            continue
         yield from command(f"{path} {name}", child)
 
 
@@ -216,6 +220,27 @@ def one_table(table: Table, level: str = "##", origin: str = "") -> Iterator[str
         kind = column.type + (", may be absent" if column.nullable else "")
         allowed = f" One of {', '.join(column.allowed)}." if column.allowed else ""
         yield row(f"`{column.name}`", kind, column.unit, column.description + allowed)
+    yield ""
+
+
+def promised() -> Iterator[str]:
+    """Yield what the conformance suites pin: what all components promise, then each kind."""
+    yield "What a component promises, and the checks of `mien.testing` that pin it;"
+    yield "[Test a plugin](../howto/test-a-plugin.md) says how they are run."
+    yield "A landmark scheme is no component; it has guarantees of its own.\n"
+    yield "## All components\n"
+    yield from promises_of(ComponentSuite, "")
+    for kind, suite in SUITES.items():
+        yield f"## {kind}: `{suite.__name__}` {{ #{kind} }}\n"
+        yield from promises_of(suite, ComponentSuite.__name__)
+
+
+def promises_of(suite: type, but: str) -> Iterator[str]:
+    """Yield the table of a suite's guarantees, but those that one class states."""
+    yield head("Guarantee", "What is promised", "Checks")
+    for one in guarantees(suite):
+        if one.suite != but:
+            yield row(one.name, one.text, ", ".join(f"`{check}`" for check in one.checks))
     yield ""
 
 

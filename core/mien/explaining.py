@@ -13,8 +13,11 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from mien.attribution.attributing import attributed, unchanged
+from mien.attribution.guard import untouched
 from mien.errors import ConfigError, DataError, ModelError, nearest
 from mien.interfaces import AttributionMethod, Backbone, ExplainedModel
+from mien.promises import at_work
 from mien.regions.pooling import pool_cells, region_rows
 from mien.registry import load_registry
 from mien.types import ClipBatch, ClipKey, Explanation, Layout
@@ -91,13 +94,18 @@ def explain(
         When clips or regions have the wrong shape.
     ModelError
         When the method cannot explain this network.
+    PluginError
+        When the method breaks its promise: a wrong shape, NaN, a network that it changed, another library's exception.
+        All but weights that were written into is put back first.
     """
     batch = _batch(clips, regions, region_names)
     chosen = _method(method, fields)
     model = _model(module, backbone)
-    chosen.check(model)
+    with at_work(chosen, "check"):
+        chosen.check(model)
     device = next((parameter.device for parameter in module.parameters()), batch.inputs.device)
-    explanation = chosen.attribute(model, batch.to(device), _target(target))
+    with untouched(module), unchanged(chosen, module):
+        explanation = attributed(chosen, model, batch.to(device), _target(target))
     relevance = explanation.relevance.to(batch.inputs.device)
     return Explained(relevance, _pooled(relevance, batch), explanation)
 
@@ -136,7 +144,7 @@ def _model(module: nn.Module, backbone: str | Backbone | None) -> ExplainedModel
         raise ModelError(
             f"The backbone '{described.use}' does not describe {name}: {error}.", where="backbone"
         ) from error
-    return ExplainedModel(module, stages, described.lrp_canonizers, described.lacks, name)
+    return ExplainedModel(module, stages, described.lrp_canonizers, described.lacks, name, described.use)
 
 
 def _target(target: Target | None) -> Callable[[Tensor], Tensor]:

@@ -26,7 +26,7 @@ def read_weights(path: Path) -> Mapping[str, Tensor]:
         When the file is absent, damaged, or holds anything but named tensors.
     """
     if not path.is_file():
-        raise ModelError("There is no such weight file.", where=str(path))
+        raise ModelError("There is no such weight file.", where=str(path), hint="Correct the path of the weights.")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from mien.registry import Registrar, hookimpl
 
+MIEN_API = "1.0"
+
 _PACKAGE = "mien_plugins"
 
 

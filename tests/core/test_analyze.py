@@ -18,7 +18,7 @@ from mien.steps.analyze import analyze, as_described
 from mien.steps.context import RunContext
 from mien.store.store import Store
 from mien.tables import FRAME, PARTICIPANT, RECORDING, Column, Table
-from mien.testing import AnalyzerSuite
+from mien.testing import AnalyzerSuite, BrokenPromise
 
 BLINKS = Table("blinks", "A blink.", (RECORDING, PARTICIPANT, FRAME, Column("depth", "number", "Its depth.", "mm")))
 GOOD: dict[str, Any] = {"depth": [1, 2], "frame": [3.0, 4.0], "participant": ["p0", "p1"], "recording": ["r0", "r1"]}
@@ -117,7 +117,7 @@ def test_the_suite_notices_what_is_not_described() -> None:
     suite = AnalyzerSuite()
     given = GOOD | {"participant": ["p0", "p0"], "recording": ["p0_r0", "p0_r0"]}
     suite.test_its_tables_are_as_described(Fixed(given={"blinks": given}), {})
-    with pytest.raises(PluginError, match="does not describe it"):
+    with pytest.raises(BrokenPromise, match="does not describe it"):
         suite.test_its_tables_are_as_described(Fixed(given={"blinx": given}), {"empty": True})
 
 

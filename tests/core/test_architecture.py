@@ -105,5 +105,5 @@ def test_every_manifest_entry_can_be_imported(entry: object) -> None:
     assert callable(load_registry().load(entry.kind, entry.id))  # type: ignore[attr-defined]
 
 
-def test_built_in_manifest_has_no_problem() -> None:
+def test_no_installed_manifest_has_a_problem() -> None:
     assert load_registry().problems == []

@@ -18,6 +18,8 @@ from mien.report.charts import (
     FacePanel,
     HeatMap,
     HeatPanel,
+    LandmarkMap,
+    LandmarkPanel,
     LineChart,
     LineSeries,
     PointGroup,
@@ -80,7 +82,15 @@ FACE = FaceMap(
     patches={"mouth": [(0.4, 0.6), (0.6, 0.6), (0.5, 0.8)], "nose": [(0.4, 0.2), (0.6, 0.2), (0.5, 0.4)]},
     panels=[FacePanel(name="ig", values={"mouth": 3.0, "nose": NAN})],
 )
-ALL = [BARS, LINES, POINTS, HEAT, TABLE, FACE]
+LANDMARKS = LandmarkMap(
+    name="landmarks",
+    title="Landmarks",
+    points=[(0, 0), (1, 0), (0.5, 1)],
+    edges=[(0, 1), (1, 2)],
+    panels=[LandmarkPanel(name="joy", values=[3.0, NAN, 1.0], kept=[0]), LandmarkPanel(name="fear", values=[0, 0, 0])],
+    unit="share",
+)
+ALL = [BARS, LINES, POINTS, HEAT, TABLE, FACE, LANDMARKS]
 
 
 @pytest.mark.parametrize("chart", ALL, ids=lambda chart: chart.name)
@@ -185,3 +195,18 @@ def test_colours():
     assert palette.robust_limit([[NAN]]) == 1.0
     assert palette.is_dark("#08306b")
     assert not palette.is_dark("#fddbc7")
+
+
+def test_points_of_ordered_groups_go_from_light_to_dark():
+    groups = [PointGroup(name=name, x=[0.0], y=[0.0]) for name in "abc"]
+    chart = ScatterChart(name="bands", title="Bands", groups=groups, ordered=True)
+    assert [trace["marker"]["color"] for trace in figure(chart)["data"]] == palette.ordered_colours(3)
+    assert [line.get_color() for line in print_figure(chart).axes[0].lines] == palette.ordered_colours(3)
+
+
+def test_more_groups_than_colours_are_told_apart_by_marks():
+    groups = [PointGroup(name=str(i), x=[0.0], y=[0.0]) for i in range(20)]
+    chart = ScatterChart(name="people", title="People", groups=groups)
+    assert len({(trace["marker"]["color"], trace["marker"]["symbol"]) for trace in figure(chart)["data"]}) == 20
+    lines = print_figure(chart).axes[0].lines
+    assert len({(line.get_color(), line.get_marker()) for line in lines}) == 20

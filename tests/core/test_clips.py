@@ -17,7 +17,7 @@ import pytest
 
 from mien.clips.source import ClipSource, PreparedRecording
 from mien.config.settings import PoolingSettings, WindowSettings
-from mien.errors import DataError
+from mien.errors import DataError, ModelError
 from mien.interfaces import Cropper
 from mien.regions.bits import region_names
 from mien.steps.crop import crop_recording, load_crops
@@ -226,6 +226,20 @@ def test_batches_and_batch_are_the_same_clips(tmp_path: Path, video: Path) -> No
     for place, batch in enumerate(source.batches(keys, 1)):
         np.testing.assert_array_equal(batch.inputs[0], together.inputs[place])
         np.testing.assert_array_equal(batch.regions[0], together.regions[place])
+
+
+def test_clips_are_standardised_as_another_network_wants_them(tmp_path: Path, video: Path) -> None:
+    source = source_of(prepare(tmp_path, video))
+    mean, std = (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)
+    other = source.batch(source.keys[:2], InputSpec(standardise="fixed", mean=mean, std=std))
+    own = source.batch(source.keys[:2])
+    shape = (1, 3, 1, 1, 1)
+    np.testing.assert_allclose(
+        other.inputs, (own.inputs.numpy() - np.reshape(mean, shape)) / np.reshape(std, shape), atol=1e-5
+    )
+    np.testing.assert_array_equal(other.regions, own.regions)
+    with pytest.raises(ModelError, match="clips are video, not landmarks"):
+        source.batch(source.keys[:1], InputSpec(layout="landmarks"))
 
 
 def test_pixels_come_in_the_order_asked_for(tmp_path: Path, video: Path) -> None:

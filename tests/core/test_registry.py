@@ -124,6 +124,15 @@ def test_a_missing_requirement_is_told_without_importing(load, monkeypatch):
         registry.require("attribution", "far")
 
 
+def test_what_a_stranger_needs_comes_with_its_distribution(load, monkeypatch):
+    def far(registry):
+        registry.attribution("far", "far_away:Far", requires=["no_such_module"])
+
+    registry = load(_plugin("far", far, monkeypatch))
+    with pytest.raises(PluginError, match=r"needs no_such_module, which is not installed.*pip install 'stranger'"):
+        registry.require("attribution", "far")
+
+
 def test_real_entry_points_are_what_the_loader_reads():
     points = list(loader.entry_points(group="mien"))
     assert "builtin" in {point.name for point in points}

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import Field
 from typer.testing import CliRunner, Result
 
 from mien.cli.app import app
@@ -238,6 +239,21 @@ def test_a_value_that_cannot_be_used_here_is_refused() -> None:
     Choosy().require_available()
     with pytest.raises(PluginError, match=r"Choosy, way: bad: It needs luck.*Install it"):
         Choosy(way="bad").require_available()
+
+
+class Several(Choosy):
+    """Can be used several ways at once."""
+
+    ways: dict[str, str] = Field(default_factory=dict)
+
+    def lacking(self) -> Sequence[Unavailable]:
+        return [Unavailable("ways", value, "It needs luck.") for value in self.ways.values() if value == "bad"]
+
+
+def test_a_component_may_lack_what_a_mapping_names() -> None:
+    Several(ways={"a": "good"}).require_available()
+    with pytest.raises(PluginError, match="Several, ways: bad: It needs luck"):
+        Several(ways={"a": "good", "b": "bad"}).require_available()
 
 
 # --- the command line

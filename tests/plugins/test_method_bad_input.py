@@ -10,7 +10,7 @@ import mien
 from mien.errors import ConfigError, ModelError
 from mien.registry import load_registry
 
-METHODS = load_registry().ids("attribution")
+METHODS = [entry.id for entry in load_registry().entries("attribution") if entry.distribution.startswith("mien==")]
 BY_GRADIENT = [name for name in METHODS if "gradient" in load_registry().load("attribution", name).needs]
 LAYER = {"grad_cam": {"layer": "0"}}
 

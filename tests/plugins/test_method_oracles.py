@@ -229,7 +229,10 @@ def test_how_far_others_see_how_it_is_computed_is_reported(
     assert np.isfinite(difference)
 
 
-@pytest.mark.parametrize("method", load_registry().ids("attribution"))
+@pytest.mark.parametrize(
+    "method",
+    [entry.id for entry in load_registry().entries("attribution") if entry.distribution.startswith("mien==")],
+)
 def test_no_method_touches_or_reads_a_global_generator(method: str) -> None:
     torch.manual_seed(0)
     net, clips = (

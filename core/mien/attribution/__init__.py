@@ -1,7 +1,8 @@
-"""What attribution methods share: leaving the network as it was found, asking it for one number a clip, batches."""
+"""What attribution methods share: leaving the network as found, one number a clip or a stage's output, batches."""
 
 from mien.attribution.batches import Batches, in_batches, over_clips, rows_at_once
 from mien.attribution.guard import differentiable, forward, one_by_one, untouched
+from mien.attribution.stages import stage_features
 
 __all__ = [
     "Batches",
@@ -11,5 +12,6 @@ __all__ = [
     "one_by_one",
     "over_clips",
     "rows_at_once",
+    "stage_features",
     "untouched",
 ]

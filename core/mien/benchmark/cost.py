@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from mien.attribution.attributing import attributed
 from mien.interfaces import AttributionMethod, ExplainedModel
 from mien.types import ClipBatch, Explanation
 
@@ -69,11 +70,11 @@ def measure_cost(
     if device.type == "cuda":
         return _on_gpu(method, model, batch, target, device)
     began = time.perf_counter()
-    explanation = method.attribute(model, batch, target)
+    explanation = attributed(method, model, batch, target)
     seconds = (time.perf_counter() - began) / len(batch)
     if not memory:
         return Cost(explanation, seconds)
-    return Cost(explanation, seconds, peak_on_cpu(lambda: method.attribute(model, batch, target)))
+    return Cost(explanation, seconds, peak_on_cpu(lambda: attributed(method, model, batch, target)))
 
 
 def _on_gpu(
@@ -86,7 +87,7 @@ def _on_gpu(
     torch.cuda.synchronize(device)
     torch.cuda.reset_peak_memory_stats(device)
     before, began = torch.cuda.memory_allocated(device), time.perf_counter()
-    explanation = method.attribute(model, batch, target)
+    explanation = attributed(method, model, batch, target)
     torch.cuda.synchronize(device)
     seconds = (time.perf_counter() - began) / len(batch)
     return Cost(explanation, seconds, (torch.cuda.max_memory_allocated(device) - before) / _MEGABYTE)

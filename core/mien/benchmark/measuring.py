@@ -22,7 +22,7 @@ from mien.faithfulness import Perturbation, parameter_randomisation, pooled, sta
 from mien.interfaces import AttributionMethod, ExplainedModel
 from mien.regions.names import FACE
 from mien.statistics import WindowedSeries
-from mien.steps.explain import checked, clips_identity
+from mien.steps.explain import clips_identity
 from mien.steps.identity import component_identity, step_key
 from mien.steps.network import Network
 from mien.store.store import Store
@@ -199,7 +199,7 @@ def measure(worker: MeasureWorker, task: MeasureTask, report: Callable[[float], 
     method = worker.measured.methods[task.method]
     target = worker.measured.clips[task.place].config.objective.target
     cost = measure_cost(method, model, batch, target, memory=False)
-    relevance = checked(cost.explanation, batch, method)
+    relevance = cost.explanation.relevance.detach().to("cpu", torch.float32)
     maps = pooled(relevance, batch)
     rows = _planted(worker, task, maps)
     rows += [(None, "seconds", cost.seconds)]

@@ -26,7 +26,7 @@ from mien.progress import Progress
 from mien.registry import Registry
 from mien.report.words import count
 from mien.steps.context import RunContext
-from mien.steps.explain import Explainer, checked, clips_identity
+from mien.steps.explain import Explainer, clips_identity
 from mien.steps.identity import component_identity, step_key
 from mien.steps.network import Network, NetworkId
 from mien.steps.pipeline import make_context
@@ -267,7 +267,7 @@ def _test(worker: _Worker, task: _Task, report: Callable[[float], None]) -> None
     method, target, model = explainer.methods[task.method], explainer.objective.target, worker.model
     batch, perturbations = worker.clips(task.keys)
     cost = measure_cost(method, model, batch, target, memory=False)
-    explanation, relevance = cost.explanation, checked(cost.explanation, batch, method)
+    explanation, relevance = cost.explanation, cost.explanation.relevance.detach().to("cpu", torch.float32)
     columns: dict[str, Any] = {
         "output": explanation.output,
         "baseline_output": explanation.baseline_output,

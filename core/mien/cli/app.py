@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import Annotated, Any
@@ -24,14 +25,32 @@ from mien.cli import (
     weight_commands,
 )
 from mien.cli.console import print_error
-from mien.errors import MienError
+from mien.cli.plugin_doors import PluginCommand, commands_of_plugins
+from mien.errors import MienError, PluginError
+from mien.registry import load_registry
+from mien.registry.culprit import culprit
+from mien.registry.registry import told
+
+log = logging.getLogger(__name__)
 
 INTERRUPTED = 130
+_OF_THE_COMMAND_LINE = ("click", "typer")  # a wrong argument, an exit: no failures
 BROKEN_PIPE = 141  # as a shell counts a process that SIGPIPE ended
 
 
 class _Guarded(TyperGroup):
-    """Turns what ends a command early into a message and an exit code."""
+    """Has the commands of plugins beside its own; turns what ends a command early into a message and an exit code."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        own = super().list_commands(ctx)
+        return [*own, *commands_of_plugins(own)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        command = super().get_command(ctx, cmd_name)
+        if command is not None:  # plugins are looked for only when the name is none of mien's
+            return command
+        entry = commands_of_plugins(self.commands).get(cmd_name)
+        return None if entry is None else PluginCommand(entry)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -47,6 +66,16 @@ class _Guarded(TyperGroup):
             if not _reader_left():
                 raise
             raise typer.Exit(BROKEN_PIPE) from error
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] in _OF_THE_COMMAND_LINE:
+                raise
+            whose = culprit(error, load_registry())
+            if not whose:
+                raise
+            log.debug("A plugin failed.", exc_info=error)
+            hint = "This is a defect of that plugin: tell its authors. The traceback is in the debug log (-vv)."
+            print_error(PluginError(f"It raised {told(error)}.", where=whose, hint=hint))
+            raise typer.Exit(2) from error
         return result
 
 
@@ -93,6 +122,7 @@ app.command("compare")(compare_command.compare)
 app.add_typer(benchmark_command.app, name="benchmark")
 app.command("report")(report_commands.report)
 app.add_typer(plugin_commands.app, name="plugins")
+app.add_typer(plugin_commands.app, name="plugin", hidden=True)  # the same: one speaks of a new plugin
 app.add_typer(config_commands.app, name="config")
 app.add_typer(cache_commands.app, name="cache")
 app.add_typer(weight_commands.app, name="weights")

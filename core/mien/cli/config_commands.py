@@ -21,15 +21,10 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Check that a configuration is valid, and that its parts are installed and fit together."""
-    from mien.config.check import require_fit
-    from mien.config.loading import load_document, parse_config
+    from mien.config.check import check_config
     from mien.config.run_config import dump
-    from mien.registry import load_registry
 
-    registry = load_registry()
-    document = load_document(config, overrides or ())
-    parsed = parse_config(document, registry)
-    require_fit(parsed, registry, document)
+    parsed = check_config(config, overrides or ())
     if as_json:
         print_json(dump(parsed))
     else:

@@ -50,7 +50,11 @@ StoreFolder = Annotated[
 DeviceOption = Annotated[Device, typer.Option(help="Where networks run; auto takes a GPU that is there.")]
 TimeLimit = Annotated[
     float | None,
-    typer.Option(min=0.001, metavar="SECONDS", help="Set a recording aside whose preparation takes longer."),
+    typer.Option(
+        min=0.001,
+        metavar="SECONDS",
+        help="End a task that takes longer, and set it aside: a recording's preparation, or its explanation.",
+    ),
 ]
 ClusterAddress = Annotated[
     str | None,

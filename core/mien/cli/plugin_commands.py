@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mien.cli import plugin_check_command, plugin_new_command
 from mien.cli.console import messages, output, print_json
 from mien.cli.describe import describe, listing
 from mien.cli.options import Json
@@ -15,7 +16,9 @@ from mien.registry import KINDS, Registry, load_registry
 if TYPE_CHECKING:
     from rich.console import Console
 
-app = typer.Typer(help="What is installed, and how it is configured.", no_args_is_help=True)
+app = typer.Typer(help="What is installed, how it is configured, and a new one.", no_args_is_help=True)
+app.command("new")(plugin_new_command.new)
+app.command("check")(plugin_check_command.check)
 
 
 def _kind(kind: str) -> str:

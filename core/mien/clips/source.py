@@ -14,7 +14,7 @@ import torch
 from mien.clips.standardise import standardise
 from mien.clips.windows import Window, plan_windows, random_window
 from mien.config.settings import PoolingSettings, WindowSettings
-from mien.errors import DataError, MienError
+from mien.errors import DataError, MienError, ModelError
 from mien.interfaces import Cropper
 from mien.regions import bits
 from mien.store.arrays import read_rows
@@ -185,7 +185,7 @@ class ClipSource:
             self.pooling.padding,
         )
 
-    def batch(self, keys: Sequence[ClipKey]) -> ClipBatch:
+    def batch(self, keys: Sequence[ClipKey], spec: InputSpec | None = None) -> ClipBatch:
         """Return clips on the CPU, standardised, with the regions of every element.
 
         A frame without a face shows its nearest valid neighbour, with its regions and transform;
@@ -195,14 +195,24 @@ class ClipSource:
         ----------
         keys : sequence of ClipKey
             At least one; of the source's recordings.
+        spec : InputSpec, optional
+            How to standardise them; the source's own way when left out.  The size stays that of the crops.
+
+        Raises
+        ------
+        ModelError
+            When ``spec`` has another layout than the crops.
         """
+        spec = spec or self.spec
+        if spec.layout != self.spec.layout:
+            raise ModelError(f"The clips are {self.spec.layout}, not {spec.layout}.")
         windows = [self.windows(key.recording)[key.window] for key in keys]
         parts = [self._part(key.recording, window) for key, window in zip(keys, windows, strict=True)]
         data, transforms, regions = (torch.from_numpy(np.stack(values)) for values in zip(*parts, strict=True))
         times = [self.timeline(key.recording)[0][window.frames] for key, window in zip(keys, windows, strict=True)]
         labels = [self.prepared(key.recording).recording.label for key in keys]
         return ClipBatch(
-            inputs=standardise(data, self.spec),
+            inputs=standardise(data, spec),
             regions=regions,
             region_names=self.region_names,
             times=torch.from_numpy(np.stack(times)),
@@ -214,10 +224,10 @@ class ClipSource:
             layout=self.spec.layout,
         )
 
-    def batches(self, keys: Sequence[ClipKey], size: int) -> Iterator[ClipBatch]:
+    def batches(self, keys: Sequence[ClipKey], size: int, spec: InputSpec | None = None) -> Iterator[ClipBatch]:
         """Yield the clips of ``keys``, in order, ``size`` at a time; the last batch may be smaller."""
         for start in range(0, len(keys), size):
-            yield self.batch(keys[start : start + size])
+            yield self.batch(keys[start : start + size], spec)
 
     def _part(self, recording: str, window: Window) -> tuple[npt.NDArray[Any], ...]:
         regions = self.regions(recording, window.content).astype(np.int32)

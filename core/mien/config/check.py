@@ -3,17 +3,42 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from mien.config.document import Document
+from mien.config.loading import load_document, parse_config
 from mien.config.problems import ConfigProblem, as_error
 from mien.config.run_config import LabelledConfig, RunConfig
 from mien.errors import ModelError, nearest
 from mien.interfaces.component import Component
 from mien.regions.names import POOLED_REGIONS
-from mien.registry import Registry
+from mien.registry import Registry, load_registry
+
+
+def check_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
+    """Return the configuration in a file when a run of it can begin here; ``mien config check`` does the same.
+
+    Nothing heavy is imported.
+
+    Parameters
+    ----------
+    path : path
+        A YAML file.
+    overrides : sequence of str
+        ``key.key=value``, as for ``mien run --set``.
+
+    Raises
+    ------
+    ConfigError
+        When it is not valid, a part of it is not installed, or its parts do not fit together; with all problems.
+    """
+    registry = load_registry()
+    document = load_document(path, overrides)
+    config = parse_config(document, registry)
+    require_fit(config, registry, document)
+    return config
 
 
 def parts(config: LabelledConfig) -> Iterator[tuple[str, str, Component]]:
@@ -71,10 +96,9 @@ def _not_installed(config: LabelledConfig, registry: Registry) -> Iterator[Confi
 
 def _unavailable(config: LabelledConfig) -> Iterator[ConfigProblem]:
     for key, _, component in parts(config):
-        for choice in component.unavailable():
-            if getattr(component, choice.field) == choice.value:
-                message = f"'{choice.value}' cannot be used here: {choice.reason}"
-                yield ConfigProblem(f"{key}.{choice.field}", message, choice.hint)
+        for choice in component.lacking():
+            message = f"'{choice.value}' cannot be used here: {choice.reason}"
+            yield ConfigProblem(f"{key}.{choice.field}", message, choice.hint)
 
 
 def _files(config: LabelledConfig) -> Iterator[ConfigProblem]:
@@ -139,6 +163,9 @@ def _explained_split(config: RunConfig) -> Iterator[ConfigProblem]:
 def _methods(config: LabelledConfig) -> Iterator[ConfigProblem]:
     lacks = config.backbone.lacks
     for name, method in config.explain.methods.items():
+        if method.backbones and config.backbone.use not in method.backbones:
+            message = f"'{method.use}' explains networks of {', '.join(method.backbones)} only, not of this backbone."
+            yield ConfigProblem(f"explain.methods.{name}", message, "Choose another method, or another backbone.")
         for need in method.needs:
             if need in lacks:
                 message = f"'{method.use}' cannot explain '{config.backbone.use}': {lacks[need]}"

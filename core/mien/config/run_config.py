@@ -44,6 +44,12 @@ class ExplainConfig(Section):
     """How videos are explained with a trained network."""
 
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Decides everything that is drawn at random.")
+    task_time_limit: float | None = Field(
+        None,
+        gt=0,
+        description="Seconds that a worker may spend on one task, preparing a recording or explaining it with one "
+        "method, before it is ended and set aside; none: no limit. --time-limit goes before it.",
+    )
     detector: Annotated[Detector, part("detector")]
     cropper: Annotated[Cropper, part("cropper")]
     windows: WindowSettings = WindowSettings()

@@ -52,7 +52,7 @@ def metrics_table(
             empty = {"value": np.nan, "low": np.nan, "high": np.nan, "n": 0}
             rows += [place | {"level": level, "metric": metric} | empty for level, metric in names[split]]
             continue
-        for level, table in at_levels(own).items():
+        for level, table in at_levels(own, continuous=objective.continuous).items():
             rng = np.random.default_rng([seed, LEVELS.index(level)])
             rows += [place | {"level": level} | row for row in _rows(table, objective, rng, resamples)]
         names.setdefault(split, [(row["level"], row["metric"]) for row in rows if row["split"] == split])

@@ -17,16 +17,21 @@ def known(predictions: pd.DataFrame) -> pd.DataFrame:
     return predictions[predictions["label"].notna() & predictions["prediction"].notna()]
 
 
-def at_levels(predictions: pd.DataFrame) -> Mapping[str, pd.DataFrame]:
+def at_levels(predictions: pd.DataFrame, *, continuous: bool = True) -> Mapping[str, pd.DataFrame]:
     """Return label and prediction of each unit, by level.
 
     A recording has the mean over its windows, a session the mean over its recordings, a participant the mean over
     its sessions.  The level ``session`` is there only where sessions are neither the recordings nor the participants.
 
+    Classes have no mean: a unit then has the class that most of its parts were given (of equally many, the lowest),
+    and a level one of whose units has parts of several labels is left out, with those above it.
+
     Parameters
     ----------
     predictions : DataFrame
         The table ``predictions``, labelled.
+    continuous : bool
+        Whether labels are numbers on a scale (`mien.interfaces.Objective.continuous`), and not classes.
 
     Returns
     -------
@@ -35,11 +40,19 @@ def at_levels(predictions: pd.DataFrame) -> Mapping[str, pd.DataFrame]:
     """
     levels = {"window": predictions[[*_PLACE, *_MEASURED]]}
     for name, keys in (("recording", _PLACE), ("session", _PLACE[:3]), ("participant", _PLACE[:2])):
-        finer = levels[next(reversed(levels))]
-        levels[name] = finer.groupby(keys, sort=True)[_MEASURED].mean().reset_index()
-    if len(levels["session"]) in (len(levels["recording"]), len(levels["participant"])):
+        finer = levels[next(reversed(levels))].groupby(keys, sort=True)
+        if not continuous and (finer["label"].nunique() > 1).any():
+            break
+        units = finer[_MEASURED].mean() if continuous else finer[_MEASURED].agg(_most)
+        levels[name] = units.reset_index()
+    sizes = {name: len(table) for name, table in levels.items()}
+    if sizes.get("session", 0) in (sizes.get("recording"), sizes.get("participant")):
         del levels["session"]
     return levels
+
+
+def _most(classes: pd.Series) -> float:
+    return float(classes.mode().iloc[0])
 
 
 def subsets(predictions: pd.DataFrame, unseen: Mapping[str, bool]) -> Iterator[tuple[str, str, pd.DataFrame]]:

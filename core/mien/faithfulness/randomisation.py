@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mien.attribution.attributing import attributed
 from mien.faithfulness.similarity import pooled, similarity, structural_similarity
 from mien.interfaces import AttributionMethod, ExplainedModel
 from mien.types import ClipBatch, FloatArray
@@ -73,12 +74,12 @@ def parameter_randomisation(
         The stages after which the maps are compared; all are drawn anew nevertheless.
     """
     if original is None:
-        original = method.attribute(model, batch, target).relevance
+        original = attributed(method, model, batch, target).relevance
     before = pooled(original, batch)
     names, alike, structure = [], [], []
     for stage, changed in randomised(model, seed):
         if only is None or stage in only:
-            after = pooled(method.attribute(changed, batch, target).relevance, batch)
+            after = pooled(attributed(method, changed, batch, target).relevance, batch)
             names.append(stage)
             alike.append(similarity(before, after))
             structure.append(_structural(before, after))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mien.attribution.attributing import attributed
 from mien.faithfulness.similarity import pooled, similarity
 from mien.interfaces import AttributionMethod, ExplainedModel
 from mien.types import ClipBatch, FloatArray
@@ -61,12 +62,12 @@ def stability(
         How often noise is drawn.
     """
     if original is None:
-        original = method.attribute(model, batch, target).relevance
+        original = attributed(method, model, batch, target).relevance
     before = pooled(original, batch)
     alike, changes = [], []
     for draw in range(draws):
         moved = replace(batch, inputs=noisy(batch.inputs, noise, seed * 1000 + draw))
-        after = pooled(method.attribute(model, moved, target).relevance, batch)
+        after = pooled(attributed(method, model, moved, target).relevance, batch)
         alike.append(similarity(before, after))
         changes.append(_size(after - before))
     size = _size(before)
@@ -101,7 +102,7 @@ def _shifted(
         moved = replace(
             batch, inputs=_moved(batch.inputs.detach(), down, right), regions=_moved(batch.regions, down, right)
         )
-        after = pooled(method.attribute(model, moved, target).relevance, batch)
+        after = pooled(attributed(method, model, moved, target).relevance, batch)
         # What was shifted out is not compared, nor the border that took its place.
         alike.append(similarity(before[..., : height - down, : width - right], after[..., down:, right:]))
     return np.asarray(np.mean(alike, axis=0))

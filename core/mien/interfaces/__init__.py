@@ -9,7 +9,8 @@ from mien.interfaces.cropper import Cropper
 from mien.interfaces.dataset import Dataset
 from mien.interfaces.detector import Detector, DetectorSession
 from mien.interfaces.objective import LabelScale, Objective
-from mien.interfaces.planted import PlantedTruth
+from mien.interfaces.planted import PlantedLandmarks, PlantedTruth
+from mien.interfaces.report_section import ReportSection, SectionTable
 
 __all__ = [
     "ActionUnitSource",
@@ -26,8 +27,11 @@ __all__ = [
     "ExplainedModel",
     "LabelScale",
     "Objective",
+    "PlantedLandmarks",
     "PlantedTruth",
     "Remark",
+    "ReportSection",
     "RunView",
+    "SectionTable",
     "Unavailable",
 ]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mien.interfaces.attribution import AttributionMethod, ExplainedModel
     from mien.interfaces.objective import Objective
     from mien.report.charts import Chart
-    from mien.types import ClipBatch, ClipKey, FaceTrack, FloatArray, LandmarkScheme
+    from mien.types import ClipBatch, ClipKey, FaceTrack, FloatArray, InputSpec, LandmarkScheme, Tile
 
 Mention = Literal["method", "source", "region"]
 """What a field of an analyzer may name of the rest of a configuration."""
@@ -87,6 +87,10 @@ class RunView(Protocol):
         """The regions, in the order of their bits."""
 
     @property
+    def tiles(self) -> tuple[Tile, ...]:
+        """The rectangles of the crop, in the order of the tiles' axis of `ClipBatch.transforms`."""
+
+    @property
     def scheme(self) -> LandmarkScheme:
         """Of the landmarks of `track`."""
 
@@ -114,8 +118,17 @@ class RunView(Protocol):
         """Return the whole face track of a recording."""
         ...
 
-    def clips(self, keys: Sequence[ClipKey] | None = None) -> Iterator[ClipBatch]:
-        """Yield the explained clips (or those named), as the network saw them."""
+    def clips(self, keys: Sequence[ClipKey] | None = None, spec: InputSpec | None = None) -> Iterator[ClipBatch]:
+        """Yield the explained clips (or those named, explained or not), as the network saw them.
+
+        With ``spec`` they are standardised as it says, for another network; its sizes do not matter, its layout does.
+        The windows of all recordings are those of `predictions`.
+
+        Raises
+        ------
+        ModelError
+            When ``spec`` has another layout than the clips.
+        """
         ...
 
     def maps(self, method: str, key: ClipKey) -> FloatArray:

@@ -34,6 +34,8 @@ class ExplainedModel:
         Capability to the reason why the network has it not.
     name : str
         For messages.
+    backbone : str
+        Id of the backbone; empty when unknown.
     """
 
     module: nn.Module
@@ -41,6 +43,7 @@ class ExplainedModel:
     lrp_canonizers: Callable[[], Sequence[Any]] = list
     lacks: Mapping[str, str] = field(default_factory=dict)
     name: str = "the network"
+    backbone: str = ""
 
 
 class AttributionMethod(Component):
@@ -55,6 +58,12 @@ class AttributionMethod(Component):
 
     needs: ClassVar[tuple[str, ...]] = ()
     """Capabilities that the network must have; see `Backbone.lacks`."""
+
+    backbones: ClassVar[tuple[str, ...]] = ()
+    """Ids of the backbones whose networks it can explain, for a method that reads what only they have; empty: any."""
+
+    follows_target: ClassVar[bool] = True
+    """Whether another explained quantity has another relevance; a network's own attention is the same for all."""
 
     tolerance: float = Field(
         0.01,
@@ -74,6 +83,13 @@ class AttributionMethod(Component):
 
     def check(self, model: ExplainedModel) -> None:
         """Raise `ModelError` when the method cannot explain this network; before any computing."""
+        if self.backbones and model.backbone not in self.backbones:
+            raise ModelError(
+                f"The attribution method '{self.use}' cannot explain {model.name}: it reads what only networks of "
+                f"{_listed(self.backbones)} have.",
+                hint="Choose another method in 'explain.methods', or another backbone; 'mien.explain' has to be told "
+                f"which it is: backbone='{self.backbones[0]}'.",
+            )
         for need in self.needs:
             if need in model.lacks:
                 raise ModelError(
@@ -87,3 +103,7 @@ class AttributionMethod(Component):
 
         The result for a clip does not depend on the others in the batch.
         """
+
+
+def _listed(backbones: Sequence[str]) -> str:
+    return " or ".join(f"the backbone '{name}'" for name in backbones)

@@ -10,7 +10,7 @@ from mien.interfaces.component import Component
 from mien.types import InputSpec
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 class Backbone(Component):
@@ -51,6 +51,14 @@ class Backbone(Component):
 
         The last one holds the head.  They serve gradual unfreezing, Grad-CAM, features and randomisation.
         """
+
+    def extra_loss(self, model: nn.Module) -> Tensor | None:
+        """Return what a network made by `build` adds to the objective's loss in training, or None; the default.
+
+        It is asked once after each pass of a training batch, for a term that the objective cannot know: of layers
+        within the network, or of single frames.  Validation and metrics do not hold it.
+        """
+        return None
 
     def lrp_canonizers(self) -> Sequence[Any]:
         """Return zennit canonizers that make the network fit for LRP; the default needs none."""

@@ -61,6 +61,11 @@ class Component(BaseModel):
         """The id under which the component is registered; its class name when it is not."""
         return self._use or type(self).__name__
 
+    @property
+    def distribution(self) -> str:
+        """The distribution that brought the component, ``name==version``; empty when it is not registered."""
+        return self._distribution
+
     def named(self, use: str, distribution: str) -> Component:
         """Note the registered id and the distribution (``name==version``) that brought the component."""
         self._use = use
@@ -82,6 +87,20 @@ class Component(BaseModel):
         """
         return ()
 
+    testing_suite: ClassVar[str] = ""
+    """``package.module:Class`` of a suite of its own, where the one of its kind needs more than fields, e.g. a network.
+
+    ``pytest --mien-plugin`` runs it in place of the one of its kind, which it extends.
+    """
+
+    @classmethod
+    def testing_fields(cls, folder: Path) -> Mapping[str, Any]:
+        """Return the fields that conformance suites make it with: what it requires, and small sizes.
+
+        Nothing is fetched.  Files that it needs are written into ``folder``, which is empty.
+        """
+        return {}
+
     @classmethod
     def unavailable(cls) -> Sequence[Unavailable]:
         """Return the values of fields that cannot be used on this machine; imports no heavy library.
@@ -90,12 +109,19 @@ class Component(BaseModel):
         """
         return ()
 
+    def lacking(self) -> Sequence[Unavailable]:
+        """Return what this component, with its fields as they are, cannot use on this machine.
+
+        The default: its fields' values that are `unavailable`.  A component whose fields hold more than one such
+        value, as a mapping does, overrides it.
+        """
+        return [choice for choice in self.unavailable() if getattr(self, choice.field) == choice.value]
+
     def require_available(self) -> None:
-        """Raise `PluginError` when a field has a value that is `unavailable` here."""
-        for choice in self.unavailable():
-            if getattr(self, choice.field) == choice.value:
-                where = f"{self.use}, {choice.field}: {choice.value}"
-                raise PluginError(choice.reason, where=where, hint=choice.hint or None)
+        """Raise `PluginError` when it is `lacking` something here."""
+        for choice in self.lacking():
+            where = f"{self.use}, {choice.field}: {choice.value}"
+            raise PluginError(choice.reason, where=where, hint=choice.hint or None)
 
     def weight_files(self) -> Mapping[str, Path]:
         """Return the files of the pretrained weights that the component uses, by a name for ``run.json``.

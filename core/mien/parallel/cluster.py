@@ -20,8 +20,8 @@ from typing import Any
 
 from mien.errors import ConfigError, DataError, PluginError
 from mien.parallel.cluster_worker import Errand, greeting, leave, own_version, work
-from mien.parallel.outcome import Outcome, checked, outcome_of
-from mien.parallel.worker import Attempt, Job
+from mien.parallel.outcome import Outcome, checked, outcome_of, overdue
+from mien.parallel.worker import Attempt, Job, while_at_work
 
 logger = logging.getLogger(__name__)
 
@@ -141,11 +141,12 @@ def _unpacked(answer: bytes) -> Attempt:
 
 @dataclass
 class _Running:
-    """A task at work: its future, the worker that has it, and when its time is up."""
+    """A task at work: its future, the worker that has it, when its time is up, and the component last at work."""
 
     future: Any
     worker: str
     deadline: float = math.inf
+    at_work: str = ""
 
 
 class _Crew:
@@ -208,7 +209,7 @@ class _Crew:
         self._running.pop(index).future.cancel()
         self._losses[index] += 1
         if self._losses[index] >= _TRIES:
-            return _lost(index)
+            return _lost(index, task.at_work)
         logger.warning("The worker %s of the cluster was lost; its task is begun again.", task.worker)
         self._pending.appendleft(index)
         return None
@@ -245,21 +246,23 @@ class _Crew:
             self._advance(index, value)
         elif what == "begun":
             task.deadline = time.monotonic() + self._limit
+        elif what == "at work":
+            task.at_work = value
         elif value.key == task.future.key:
             return self._done(index, task.future)
         return None
 
     def _done(self, index: int, future: Any) -> Outcome[Any]:
-        self._running.pop(index)
+        at_work = self._running.pop(index).at_work
         self._looked = -math.inf  # its worker is free
         if future.status == "cancelled":
             raise _gone()
         if future.status != "finished":  # `work` raises nothing: a worker or a message of dask's failed
-            return _lost(index)
+            return _lost(index, at_work)
         try:
             ready, answer = future.result(timeout=_PATIENCE)
         except TimeoutError:  # the worker was lost with the result
-            return _lost(index)
+            return _lost(index, at_work)
         result = _unpacked(answer)
         if not ready:
             checked(result)
@@ -268,8 +271,9 @@ class _Crew:
     def _overdue(self) -> Iterator[Outcome[Any]]:
         now = time.monotonic()
         for index in [index for index, task in self._running.items() if task.deadline <= now]:
+            at_work = self._running[index].at_work
             self._give_up(index, self._running[index].worker)
-            yield Outcome(index, error=DataError(f"It took longer than the limit of {self._limit:g} seconds."))
+            yield Outcome(index, error=overdue(self._limit, at_work))
 
     def _give_up(self, index: int, worker: str) -> None:
         self._running.pop(index).future.cancel()
@@ -279,9 +283,9 @@ class _Crew:
             logger.warning("The worker %s cannot be restarted, and may still be at a task given up: %s", worker, error)
 
 
-def _lost(index: int) -> Outcome[Any]:
+def _lost(index: int, at_work: str) -> Outcome[Any]:
     hint = "If memory ran out, give the workers more; else a library that the step uses crashed."
-    return Outcome(index, error=DataError("Its worker in the cluster was lost.", hint=hint))
+    return Outcome(index, error=DataError(f"Its worker in the cluster was lost{while_at_work(at_work)}.", hint=hint))
 
 
 def _gone() -> ConfigError:

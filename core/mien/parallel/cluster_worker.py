@@ -5,12 +5,15 @@ from __future__ import annotations
 import pickle
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mien.errors import ConfigError
 from mien.parallel.worker import Attempt, Job, attempt, close_state, one_thread, pack
+from mien.promises import watch
 
 _REPORT_EVERY = 0.5  # seconds; reports travel over the network and through the scheduler
 
@@ -89,7 +92,7 @@ def work(errand: Errand, index: int, packed: bytes) -> tuple[bool, bytes]:
         job, state = ready.value
         reporter = _Reporter(errand.key, index)
         reporter.begin()
-        with one_thread():
+        with one_thread(), reporter.watching():
             result = attempt(_call, job, state, packed, reporter)
         reporter.flush()
         return True, pack(result)
@@ -133,6 +136,23 @@ class _Reporter:
 
     def begin(self) -> None:
         self._tell("begun", self._worker.address)
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Tell the caller which component was last at work; a message for each of its calls would be too many."""
+        last = ""
+
+        def tell(name: str) -> None:
+            nonlocal last
+            if name and name != last:
+                last = name
+                self._tell("at work", name)
+
+        watch(tell)
+        try:
+            yield
+        finally:
+            watch(None)
 
     def __call__(self, amount: float) -> None:
         self._amount += amount

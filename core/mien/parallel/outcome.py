@@ -6,8 +6,8 @@ import logging
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from mien.errors import MienError
-from mien.parallel.worker import Attempt
+from mien.errors import DataError, MienError
+from mien.parallel.worker import Attempt, while_at_work
 
 logger = logging.getLogger(__name__)
 
@@ -37,3 +37,11 @@ def checked(started: Attempt) -> Any:
             logger.debug("A worker could not start:\n%s", started.trace)
         raise started.error
     return started.value
+
+
+def overdue(limit: float, at_work: str) -> DataError:
+    """Return the error of a task that took longer than ``limit`` seconds."""
+    return DataError(
+        f"It took longer than the limit of {limit:g} seconds{while_at_work(at_work)}.",
+        hint="It was ended and set aside. If it only needs longer, raise --time-limit or 'task_time_limit'.",
+    )

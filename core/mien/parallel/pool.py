@@ -16,14 +16,15 @@ from typing import Any, TypeVar
 
 from mien.errors import ConfigError, DataError, PluginError
 from mien.parallel.cluster import Cluster, run_on_cluster
-from mien.parallel.outcome import Outcome, checked, outcome_of
-from mien.parallel.worker import Attempt, Job, Report, attempt, close_state, one_thread, serve
+from mien.parallel.outcome import Outcome, checked, outcome_of, overdue
+from mien.parallel.worker import Attempt, AtWork, Job, Report, attempt, close_state, one_thread, serve, while_at_work
 
 S = TypeVar("S")
 T = TypeVar("T")
 R = TypeVar("R")
 Advance = Callable[[int, float], None]
 
+_START = 120.0  # seconds beyond the limit in which a worker imports its libraries, on a busy machine too
 _GRACE = 5.0  # seconds that a worker has to leave by itself
 _LAST_WORDS = 1.0  # seconds for one that is ended in the midst of the others' work
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
@@ -53,7 +54,8 @@ def run_tasks(
     workers : int
         Processes.  With 1 and no time limit the tasks run in the calling process.
     time_limit : float, optional
-        Seconds a task may take; its worker is then ended and replaced.
+        Seconds a task may take; its worker is then ended and replaced, and the error names the component that was
+        at work.  A worker that is not ready after two minutes more cannot be started.
     initializer, initargs : callable and its arguments, optional
         Makes the ``state`` once a worker; a state with a method ``close`` is closed at the end.
     on_advance : callable, optional
@@ -131,7 +133,7 @@ class _Crew:
     def outcomes(self) -> Iterator[Outcome[Any]]:
         while self._unfinished:
             while len(self._active) < min(self._most, self._unfinished):
-                self._active.append(_Worker(self._packed_job))
+                self._active.append(_Worker(self._packed_job, self._limit))
             for worker in self._to_attend():
                 outcome = self._attend(worker)
                 if outcome is not None:
@@ -167,10 +169,13 @@ class _Crew:
             if worker.deadline > time.monotonic():
                 return None
             worker.process.terminate()
-            return self._lost(worker, DataError(f"It took longer than the limit of {self._limit:g} seconds."))
+            return self._lost(worker, overdue(self._limit, worker.at_work))
         message = worker.receive()
         if message is None:
             return self._lost(worker, None)
+        if isinstance(message, AtWork):
+            worker.at_work = message.name
+            return None
         if isinstance(message, Attempt):
             index = worker.index
             if index is None:
@@ -192,13 +197,14 @@ class _Crew:
     def _lost(self, worker: _Worker, error: DataError | None) -> Outcome[Any]:
         self._active.remove(worker)
         code = worker.end(_LAST_WORDS)
+        who = while_at_work(worker.at_work)
         if worker.index is None:
             raise PluginError(
-                f"A worker process cannot be started ({_cause(code)}).",
+                f"A worker process cannot be started ({'it took too long' if error else _cause(code)}{who}).",
                 hint="In a script, call mien inside `if __name__ == '__main__':`; or use one worker.",
             )
         hint = "If memory ran out, use fewer workers; else a library that the step uses crashed."
-        return Outcome(worker.index, error=error or DataError(f"Its process died ({_cause(code)}).", hint=hint))
+        return Outcome(worker.index, error=error or DataError(f"Its process died ({_cause(code)}){who}.", hint=hint))
 
 
 def _cause(code: int | None) -> str:
@@ -213,10 +219,11 @@ def _cause(code: int | None) -> str:
 class _Worker:
     """One process: it starts, then works on one task at a time."""
 
-    def __init__(self, packed_job: bytes) -> None:
+    def __init__(self, packed_job: bytes, limit: float) -> None:
         context = multiprocessing.get_context("spawn")
         self.index: int | None = None
-        self.deadline = math.inf
+        self.at_work = ""
+        self.deadline = math.inf if limit == math.inf else time.monotonic() + limit + _START
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=serve, args=(theirs, packed_job), daemon=True)
         with theirs, _one_thread_in_children():

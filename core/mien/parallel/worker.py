@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from mien.errors import MienError, PluginError
+from mien.promises import Leaving, watch
 
 Report = Callable[[float], None]
 """Counts further units of a task's work as done."""
@@ -48,13 +49,35 @@ def attempt(call: Callable[..., Any], *args: Any) -> Attempt:
     try:
         return Attempt(call(*args))
     except MienError as error:
-        return Attempt(error=error)
+        # One that stands for a stranger's exception keeps the way to it.
+        defect = error.__cause__ is not None and not isinstance(error.__cause__, MienError)
+        return Attempt(error=error, trace=traceback.format_exc() if defect else "")
     except Exception as error:  # noqa: BLE001  one recording's failure, whatever it is, must not end the others
         named = PluginError(
             f"{type(error).__name__}: {error}".strip(" :") + ".",
+            where=_whose(error),
             hint="This is a defect of a plugin or of mien; the traceback is in the debug log.",
         )
         return Attempt(error=named, trace=traceback.format_exc())
+
+
+def _whose(error: Exception) -> str | None:
+    from mien.registry import load_registry
+    from mien.registry.culprit import culprit
+
+    return culprit(error, load_registry()) or None
+
+
+@dataclass(frozen=True)
+class AtWork:
+    """A message of a worker: which component it now runs; empty for none."""
+
+    name: str
+
+
+def while_at_work(name: str) -> str:
+    """Complete a sentence about a task that ended badly with the component that was at work, if any was."""
+    return f"; at work was {name}" if name else ""
 
 
 @contextmanager
@@ -83,8 +106,9 @@ def serve(pipe: Connection, packed_job: bytes) -> None:
     # An interrupt reaches every process of the terminal; the parent decides what becomes of the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # An orderly exit, so that half-written files are removed on the way.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    signal.signal(signal.SIGTERM, _leave)
     with pipe, suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        watch(lambda name: pipe.send_bytes(pickle.dumps(AtWork(name))))
         opened = attempt(_open, packed_job)
         pipe.send_bytes(pack(Attempt(error=opened.error, trace=opened.trace)))
         if opened.error is None:
@@ -93,6 +117,10 @@ def serve(pipe: Connection, packed_job: bytes) -> None:
                 _answer(pipe, job, state)
             finally:
                 close_state(state)
+
+
+def _leave(*_: object) -> None:
+    raise Leaving(128 + signal.SIGTERM)
 
 
 def _open(packed_job: bytes) -> tuple[Job, Any]:

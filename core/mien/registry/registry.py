@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import importlib.util
 import logging
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pluggy
 
-from mien.errors import ConfigError, PluginError, nearest
+from mien.errors import ConfigError, MienError, PluginError, nearest
+from mien.registry.commands import COMMAND_NAME, CommandEntry
 from mien.registry.kinds import KINDS
 from mien.types import LandmarkScheme
 
 log = logging.getLogger(__name__)
+
+_TARGET = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
 @dataclass(frozen=True)
@@ -37,16 +42,44 @@ class Entry:
 
     def install_hint(self) -> str:
         """Return the sentence that says how to get what is missing."""
-        what = f"mien[{self.extra}]" if self.extra else " ".join(self.missing())
+        # A module is not called like its distribution (sklearn is scikit-learn's); the plugin's own declares its needs.
+        what = f"mien[{self.extra}]" if self.extra else self.distribution.partition("==")[0] or " ".join(self.missing())
         return f"Install it: pip install '{what}'."
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong with an installed plugin, found while loading."""
+    """Something wrong with an installed plugin, found while loading.
+
+    ``distribution`` is ``name==version``; empty where the problem is of none.
+    """
 
     owner: str
     message: str
+    distribution: str = ""
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """An entry point of the group ``mien``.
+
+    Attributes
+    ----------
+    name, value : str
+        As the distribution declares them.
+    distribution : str
+        ``name==version``.
+    api : str or None
+        The version of mien's interface that it says it was made for; None where it says nothing.
+    loaded : bool
+        Whether its components and hooks are in use; else a problem says why not.
+    """
+
+    name: str
+    value: str
+    distribution: str
+    api: str | None = None
+    loaded: bool = True
 
 
 def _installed(module: str) -> bool:
@@ -62,6 +95,8 @@ class Registry:
     def __init__(self, manager: pluggy.PluginManager) -> None:
         self._entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
         self._classes: dict[tuple[str, str], Any] = {}
+        self.commands: dict[str, CommandEntry] = {}
+        self.plugins: list[Plugin] = []
         self.problems: list[Problem] = []
         self.hooks = manager.hook
 
@@ -84,10 +119,36 @@ class Registry:
                     entry.owner,
                     f"{entry.kind} '{entry.id}' is registered by both {first.owner} ({first.distribution}) and "
                     f"{entry.owner} ({entry.distribution}); the first is used.",
+                    entry.distribution,
                 )
             )
             return
         known[entry.id] = entry
+
+    def add_command(self, entry: CommandEntry) -> None:
+        """Add a sub-command of ``mien``; the first owner of a name keeps it."""
+        first = self.commands.get(entry.name)
+        if not (COMMAND_NAME.fullmatch(entry.name) and _TARGET.fullmatch(entry.target)):
+            message = (
+                f"The command '{entry.name}' of {entry.distribution} cannot be added: the name is made of a-z, 0-9 and "
+                f"hyphens, and '{entry.target}' must be of the form 'package.module:name'."
+            )
+        elif first is not None:
+            message = (
+                f"The command '{entry.name}' is brought by both {first.distribution} and {entry.distribution}; the "
+                "first is used."
+            )
+        else:
+            self.commands[entry.name] = entry
+            return
+        self.problems.append(Problem(entry.owner, message, entry.distribution))
+
+    def forget(self, owner: str) -> None:
+        """Remove all that an owner registered: a plugin that fails on the way is not in use by half."""
+        for entries in self._entries.values():
+            for id_ in [id_ for id_, entry in entries.items() if entry.owner == owner]:
+                del entries[id_]
+        self.commands = {name: entry for name, entry in self.commands.items() if entry.owner != owner}
 
     def entry(self, kind: str, id_: str) -> Entry:
         """Return the entry, or raise `ConfigError` with the nearest known id."""
@@ -106,17 +167,20 @@ class Registry:
 
     def _import(self, entry: Entry) -> Any:
         where = f"{entry.kind} '{entry.id}' of {entry.distribution}"
-        module, _, name = entry.target.partition(":")
         try:
-            loaded = getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError) as error:
+            loaded = import_target(entry.target)
+        except KeyboardInterrupt:  # the user's
+            raise
+        except BaseException as error:  # a stranger's module may raise anything, SystemExit too
             missing = entry.missing()
             hint = entry.install_hint() if missing else f"{entry.target} was promised by its manifest."
-            raise PluginError(f"It cannot be imported: {error}.", where=where, hint=hint) from error
+            raise PluginError(f"It cannot be imported: {told(error)}.", where=where, hint=hint) from error
         if entry.kind != "landmarks":
             interface = KINDS[entry.kind].load_interface()
             if not (isinstance(loaded, type) and issubclass(loaded, interface)):
                 raise PluginError(f"{entry.target} is not a subclass of {KINDS[entry.kind].interface}.", where=where)
+        elif not callable(loaded):
+            raise PluginError(f"{entry.target} is not a function that returns a landmark scheme.", where=where)
         return loaded
 
     def create(
@@ -156,21 +220,84 @@ class Registry:
                 hint=entry.install_hint(),
             )
 
-    def tell(self, hook: str, **news: Any) -> None:
-        """Call a hook of every plugin that has it; one that fails is logged, and hurts nobody else."""
+    def tell(self, hook: str, **news: Any) -> list[str]:
+        """Call a hook of every plugin that has it; return what failed, in sentences. It hurts nobody else."""
+        return [str(answer) for _, answer in self.ask(hook, **news) if isinstance(answer, MienError)]
+
+    def ask(self, hook: str, **news: Any) -> Iterator[tuple[str, Any]]:
+        """Call a hook of every plugin that has it.
+
+        Yields
+        ------
+        distribution : str
+            ``name==version``.
+        answer : object
+            What the plugin returned; a `PluginError` when it raised.
+        """
         for implementation in getattr(self.hooks, hook).get_hookimpls():
-            wanted = {name: news[name] for name in implementation.argnames}
+            distribution = implementation.plugin_name.rpartition(":")[0]
+            # A plugin that writes into what it is told must not change the run.
+            wanted = [_own(news[name]) for name in implementation.argnames]
             try:
-                implementation.function(*wanted.values())
-            except Exception as error:  # noqa: BLE001  a stranger's code may raise anything; the run goes on
-                log.warning("The plugin %s failed in %s: %r", implementation.plugin_name, hook, error)
+                answer = implementation.function(*wanted)
+            except KeyboardInterrupt:  # the user's
+                raise
+            except BaseException as error:  # a stranger's code may raise anything; the run goes on
+                log.debug("%s failed in %s", distribution, hook, exc_info=error)
+                answer = PluginError(
+                    f"The hook '{hook}' of {distribution} failed: {told(error)}.",
+                    hint="A hook must not fail; tell the plugin's authors.",
+                )
+                log.warning("%s", answer)
+            yield distribution, answer
 
     def scheme(self, id_: str) -> LandmarkScheme:
-        """Return a landmark scheme, made once."""
+        """Return a landmark scheme, made once.
+
+        Raises
+        ------
+        ConfigError
+            When there is none of this id.
+        PluginError
+            When what is registered gives none.
+        """
         if ("scheme", id_) not in self._classes:
-            self._classes["scheme", id_] = self.load("landmarks", id_)()
+            self._classes["scheme", id_] = self._scheme(self.entry("landmarks", id_))
         scheme: LandmarkScheme = self._classes["scheme", id_]
         return scheme
+
+    def _scheme(self, entry: Entry) -> LandmarkScheme:
+        where = f"landmarks '{entry.id}' of {entry.distribution}"
+        try:
+            made = self.load("landmarks", entry.id)()
+        except MienError:
+            raise
+        except Exception as error:  # a stranger's function may raise anything
+            raise PluginError(f"{entry.target} raised {told(error)}.", where=where) from error
+        if not isinstance(made, LandmarkScheme):
+            raise PluginError(
+                f"{entry.target} returned {type(made).__name__}; it must return a LandmarkScheme.", where=where
+            )
+        if made.id != entry.id:
+            raise PluginError(
+                f"The scheme calls itself '{made.id}'.", where=where, hint="Its id must be the one it is registered by."
+            )
+        return made
+
+
+def import_target(target: str) -> Any:
+    """Return what ``module:attribute`` names."""
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def told(error: BaseException) -> str:
+    """Return an exception as ``Type: message``, without a full stop."""
+    return f"{type(error).__name__}: {error}".strip().rstrip(":.")
+
+
+def _own(value: Any) -> Any:
+    return copy.deepcopy(value) if isinstance(value, dict) else value
 
 
 class Registrar:
@@ -182,9 +309,14 @@ class Registrar:
         self._distribution = distribution
 
     def _add(self, kind: str, id_: str, target: str, requires: Sequence[str], extra: str, help_: str) -> None:
-        if ":" not in target:
-            message = f"{kind} '{id_}': '{target}' is not of the form 'package.module:Name'."
-            self._registry.problems.append(Problem(self._owner, message))
+        fault = ""
+        if not isinstance(target, str) or not _TARGET.fullmatch(target):
+            fault = f"'{target}' is not of the form 'package.module:Name'"
+        elif isinstance(requires, str):
+            fault = f"'requires' is the text '{requires}', not a list of modules"
+        if fault:
+            message = f"{kind} '{id_}' of {self._distribution} is not registered: {fault}."
+            self._registry.problems.append(Problem(self._owner, message, self._distribution))
             return
         self._registry.add(Entry(kind, id_, target, self._owner, self._distribution, tuple(requires), extra, help_))
 

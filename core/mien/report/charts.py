@@ -134,10 +134,18 @@ class PointGroup:
 
 @dataclass(frozen=True, kw_only=True)
 class ScatterChart(Chart):
-    """Points; ``identity`` draws the line y = x and gives both axes the same range; ``lines`` lie over them."""
+    """Points; ``identity`` draws the line y = x and gives both axes the same range; ``lines`` lie over them.
+
+    Attributes
+    ----------
+    ordered : bool
+        Whether the groups have an order, as bands do: their colours then go from light to dark.  Otherwise each has a
+        colour of its own, and where there are more groups than colours, another mark too.
+    """
 
     groups: Sequence[PointGroup]
     identity: bool = False
+    ordered: bool = False
     lines: Sequence[LineSeries] = ()
 
 
@@ -216,6 +224,38 @@ class FaceMap(Chart):
     patches: Mapping[str, Sequence[tuple[float, float]]]
     panels: Sequence[FacePanel]
     outline: Sequence[tuple[float, float]] = field(default_factory=tuple)
+    signed: bool = False
+    unit: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LandmarkPanel:
+    """One value a landmark, in the order of the points; ``kept`` of them have a ring around, empty for none."""
+
+    name: str
+    values: Sequence[float]
+    kept: Sequence[int] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LandmarkMap(Chart):
+    """Values of landmarks on a drawn mean face: no picture of anyone.
+
+    Attributes
+    ----------
+    points : sequence of (x, y)
+        Mean landmarks, y downwards.
+    edges : sequence of (int, int)
+        Lines between points.
+    signed : bool
+        Colours symmetric about 0; otherwise from 0 upwards.
+    unit : str
+        Of the values, beside the colour scale, which all panels share.
+    """
+
+    points: Sequence[tuple[float, float]]
+    edges: Sequence[tuple[int, int]]
+    panels: Sequence[LandmarkPanel]
     signed: bool = False
     unit: str = ""
 

@@ -20,19 +20,20 @@ from mien.report.charts import (
     FrameGrid,
     GroupedBars,
     HeatMap,
+    LandmarkMap,
     LineChart,
     MapGrid,
     ScatterChart,
 )
 from mien.report.geometry import face_height, heat_rows, value_limits
-from mien.report.matplotlib_common import new_figure, spread
+from mien.report.matplotlib_common import as_vectors, new_figure, spread
 from mien.report.matplotlib_grids import frame_grid, grouped_bars
+from mien.report.matplotlib_landmark_maps import landmark_map
 from mien.report.matplotlib_position_maps import map_grid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.cm import ScalarMappable
-    from matplotlib.colorbar import Colorbar
     from matplotlib.figure import Figure
 
 _STYLE: Any = {
@@ -159,10 +160,11 @@ def _scatter(chart: ScatterChart) -> Figure:
         low, high = value_limits(chart)
         panel.plot([low, high], [low, high], "--", color=palette.REFERENCE, lw=1, label="perfect prediction")
         panel.set(xlim=(low, high), ylim=(low, high), aspect="equal")
-    for i, group in enumerate(chart.groups):
+    colours = palette.point_colours(len(chart.groups), ordered=chart.ordered)
+    for group, (colour, (_, mark)) in zip(chart.groups, colours, strict=True):
         errors = spread(group.y, group.low, group.high) if group.low else None
         panel.errorbar(
-            list(group.x), list(group.y), yerr=errors, fmt="o", ms=4, lw=0.9, color=palette.series_colour(i),
+            list(group.x), list(group.y), yerr=errors, fmt=mark, ms=4, lw=0.9, color=colour,
             mec="white", mew=0.5, label=group.name,
         )  # fmt: skip
     for i, series in enumerate(chart.lines, len(chart.groups)):
@@ -222,15 +224,9 @@ def _heat_panel(panel: Axes, chart: HeatMap, values: Sequence[Sequence[float]], 
     )
     panel.set_yticks(range(len(chart.rows)), list(chart.rows))
     panel.invert_yaxis()
-    _colour_bar(panel.figure.colorbar(mesh, ax=panel, pad=0.01, aspect=12, label=chart.unit))
+    as_vectors(panel.figure.colorbar(mesh, ax=panel, pad=0.01, aspect=12, label=chart.unit))
     if chart.annotate:
         _write_values(panel, x, values, limit, chart.decimals)
-
-
-def _colour_bar(bar: Colorbar) -> None:
-    if bar.solids is not None:
-        bar.solids.set_rasterized(False)  # matplotlib rasterises them by default
-    bar.outline.set_linewidth(0.4)
 
 
 def _write_values(
@@ -273,7 +269,7 @@ def _faces(chart: FaceMap) -> Figure:
         if i < len(chart.panels):
             _face_panel(panel, chart, chart.panels[i].values, colours)
             panel.set_title(chart.panels[i].name)
-    _colour_bar(drawn.colorbar(colours, ax=axes, label=chart.unit, aspect=25, shrink=0.8))
+    as_vectors(drawn.colorbar(colours, ax=axes, label=chart.unit, aspect=25, shrink=0.8))
     return drawn
 
 
@@ -294,4 +290,5 @@ def _face_panel(panel: Axes, chart: FaceMap, values: Mapping[str, float], colour
 
 figure.register(GroupedBars, grouped_bars)
 figure.register(FrameGrid, frame_grid)
+figure.register(LandmarkMap, landmark_map)
 figure.register(MapGrid, map_grid)

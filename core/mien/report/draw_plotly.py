@@ -19,12 +19,14 @@ from mien.report.charts import (
     FrameGrid,
     GroupedBars,
     HeatMap,
+    LandmarkMap,
     LineChart,
     MapGrid,
     ScatterChart,
 )
 from mien.report.plotly_common import Figure
 from mien.report.plotly_grids import frame_grid, grouped_bars
+from mien.report.plotly_landmark_maps import landmark_map
 from mien.report.plotly_maps import faces, heat
 from mien.report.plotly_plots import bars, lines, scatter
 from mien.report.plotly_position_maps import map_grid
@@ -71,4 +73,5 @@ figure.register(HeatMap, heat)
 figure.register(FaceMap, faces)
 figure.register(GroupedBars, grouped_bars)
 figure.register(FrameGrid, frame_grid)
+figure.register(LandmarkMap, landmark_map)
 figure.register(MapGrid, map_grid)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mien.report.charts import BarChart, DrawnFace, FaceMap, GroupedBars, HeatMap, ScatterChart
+from mien.report.charts import BarChart, DrawnFace, FaceMap, GroupedBars, HeatMap, LandmarkMap, ScatterChart
 
 ROW_PX = 26
 LANE_PX = 34
@@ -83,9 +83,10 @@ def _values(chart: BarChart | ScatterChart) -> Iterable[float]:
         yield from (*group.x, *group.y, *group.low, *group.high)
 
 
-def face_height(chart: FaceMap) -> tuple[float, float]:
+def face_height(chart: FaceMap | LandmarkMap) -> tuple[float, float]:
     """Return the top and bottom of a drawn face, with a margin (y downwards)."""
-    ys = [y for _, y in (*chart.points, *chart.outline)] or [0.0, 1.0]
+    outline = chart.outline if isinstance(chart, FaceMap) else ()
+    ys = [y for _, y in (*chart.points, *outline)] or [0.0, 1.0]
     margin = 0.05 * (max(ys) - min(ys) or 1.0)
     return min(ys) - margin, max(ys) + margin
 

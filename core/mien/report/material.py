@@ -9,6 +9,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from mien.interfaces.analyzer import Analysis
+from mien.report.plugin_sections import PluginSection
 from mien.types import LandmarkScheme
 
 Faces = Literal["full", "consented", "none"]
@@ -83,6 +84,8 @@ class ReportMaterial:
         By the user's name of the analyzer.
     limits : sequence of str
         Sentences; the first says what the results must not be used for and who the participants are.
+    sections : sequence of PluginSection
+        What plugins add, each under its own heading.
     scheme : LandmarkScheme or None
         For the drawn mean face.
     selected : mapping of str to str
@@ -94,6 +97,7 @@ class ReportMaterial:
     record: Mapping[str, Any]
     tables: Mapping[str, pd.DataFrame]
     analyses: Mapping[str, Analysis] = field(default_factory=dict)
+    sections: Sequence[PluginSection] = ()
     pictures: Sequence[Picture] = ()
     videos: Sequence[VideoLink] = ()
     notes: Sequence[str] = ()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from matplotlib.colorbar import Colorbar
     from matplotlib.figure import Figure
 
 WIDTH = 7.0
@@ -27,3 +28,10 @@ def spread(values: Sequence[float], low: Sequence[float], high: Sequence[float])
     below = [max(0.0, v - b) for v, b in zip(values, low, strict=True)]
     above = [max(0.0, t - v) for v, t in zip(values, high, strict=True)]
     return [below, above]
+
+
+def as_vectors(bar: Colorbar) -> None:
+    """Have a colour bar drawn without an image inside."""
+    if bar.solids is not None:
+        bar.solids.set_rasterized(False)  # matplotlib rasterises them by default
+    bar.outline.set_linewidth(0.4)

@@ -24,6 +24,8 @@ ORDERED = ("#fde6a8", "#f4a95b", "#d0606b", "#71489b")
 """From light to dark, so that their order is seen without colour too (after matplotlib's inferno)."""
 
 _ROBUST = 0.99
+MARKS = (("circle", "o"), ("square", "s"), ("triangle-up", "^"), ("diamond", "D"), ("x", "X"), ("star", "*"))
+"""Marks of points, as Plotly and as matplotlib call them; one that is told by its colour alone has the first."""
 
 
 def series_colour(index: int) -> str:
@@ -34,6 +36,13 @@ def series_colour(index: int) -> str:
 def ordered_colours(count: int) -> list[str]:
     """Return colours of series that have an order, from light to dark."""
     return [interpolate(ORDERED, i / max(1, count - 1)) for i in range(count)]
+
+
+def point_colours(count: int, *, ordered: bool) -> list[tuple[str, tuple[str, str]]]:
+    """Return the colour and the mark (an entry of `MARKS`) of each group of points."""
+    if ordered:
+        return [(colour, MARKS[0]) for colour in ordered_colours(count)]
+    return [(series_colour(i), MARKS[i // len(SERIES) % len(MARKS)]) for i in range(count)]
 
 
 def robust_limit(values: Iterable[Sequence[float]], quantile: float = _ROBUST) -> float:

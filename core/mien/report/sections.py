@@ -16,6 +16,7 @@ from mien.report import evaluation as tested
 from mien.report.charts import Chart
 from mien.report.facts import Grid
 from mien.report.material import ReportMaterial
+from mien.report.plugin_sections import PluginSection
 from mien.report.privacy import without_files
 from mien.report.validation import Validated, validated
 
@@ -93,6 +94,7 @@ class Content:
     participants: Grid | None
     face_map: Chart | None
     found: Sequence[Found]
+    sections: Sequence[PluginSection]
     examples: Sequence[Example]
     method_remarks: Mapping[str, Sequence[Remark]]
     baselines: Grid | None
@@ -123,6 +125,8 @@ class Content:
         yield from (chart for chart in own if chart is not None)
         for one in self.found:
             yield from (*one.charts, *one.more)
+        for section in self.sections:
+            yield from section.charts
         if self.validation is not None:
             yield from self.validation.charts
         for example in self.examples:
@@ -164,6 +168,7 @@ def content(material: ReportMaterial) -> Content:
         participants=_participants(predictions) if has else None,
         face_map=_face_map(material),
         found=[_found(name, analysis) for name, analysis in material.analyses.items()],
+        sections=material.sections,
         examples=_examples(material, label),
         method_remarks=_remarks(material),
         baselines=completeness.baseline_grid(record, list(config.get("explain", {}).get("methods", {}))),

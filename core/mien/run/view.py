@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import torch
 
-from mien.errors import DataError, ModelError, nearest
-from mien.steps.network import NetworkId
+from mien.attribution import stage_features
+from mien.attribution.attributing import differences, network_print
+from mien.errors import DataError
+from mien.steps.network import Network, NetworkId
 from mien.steps.track import load_track
 from mien.store.arrays import read_rows
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from mien.clips.source import ClipSource
     from mien.interfaces import AttributionMethod, ExplainedModel, Objective
     from mien.steps.explain import Explainer, ExplainTask
-    from mien.types import ClipBatch, ClipKey, FaceTrack, FloatArray, LandmarkScheme, Recording
+    from mien.types import ClipBatch, ClipKey, FaceTrack, FloatArray, InputSpec, LandmarkScheme, Recording, Tile
 
 _ABOUT = ("recording", "participant")
 
@@ -41,6 +43,7 @@ class RunResults:
     seed: int
     judging: Mapping[str, int] = field(default_factory=dict)
     _last: dict[NetworkId, ExplainedModel] = field(default_factory=dict, repr=False, compare=False)
+    _prints: dict[NetworkId, dict[str, Any]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def recordings(self) -> pd.DataFrame:
@@ -78,6 +81,11 @@ class RunResults:
         return self.source.region_names
 
     @property
+    def tiles(self) -> tuple[Tile, ...]:
+        """The rectangles of the crop."""
+        return self.source.cropper.tiles
+
+    @property
     def scheme(self) -> LandmarkScheme:
         """Of the tracks' landmarks."""
         return self.source.scheme
@@ -95,7 +103,24 @@ class RunResults:
     @cached_property
     def model(self) -> ExplainedModel:
         """The trained network of the first fold."""
-        return self.explainer.model(self.explainer.networks[0])
+        return self._built(self.explainer.networks[0])
+
+    def _built(self, network: Network) -> ExplainedModel:
+        model = self.explainer.model(network)
+        self._prints[network.id] = network_print(model.module)
+        return model
+
+    def forget_changed(self) -> str:
+        """Return in words what was changed of the networks in memory since they were built; they are built anew."""
+        models = dict(self._last)
+        if "model" in vars(self):
+            models[self.explainer.networks[0].id] = self.model
+        found = [differences(self._prints[id_], network_print(model.module)) for id_, model in models.items()]
+        changed = ", ".join(text for text in found if text)
+        if changed:
+            self._last.clear()
+            vars(self).pop("model", None)
+        return changed
 
     def model_of(self, recording: str) -> ExplainedModel:
         """Return the trained network that judges a recording."""
@@ -110,7 +135,7 @@ class RunResults:
         if wanted not in self._last:
             network = next(one for one in self.explainer.networks if one.id == wanted)
             self._last.clear()
-            self._last[wanted] = self.explainer.model(network)
+            self._last[wanted] = self._built(network)
         return self._last[wanted]
 
     def _fold_of(self, recording: str) -> int:
@@ -133,9 +158,9 @@ class RunResults:
         """Return the whole face track of a recording."""
         return load_track(self.source.prepared(recording).track)
 
-    def clips(self, keys: Sequence[ClipKey] | None = None) -> Iterator[ClipBatch]:
-        """Yield the explained clips, or those named."""
-        yield from self.source.batches(self.explained if keys is None else keys, self.explainer.batch)
+    def clips(self, keys: Sequence[ClipKey] | None = None, spec: InputSpec | None = None) -> Iterator[ClipBatch]:
+        """Yield the explained clips, or those named, as the network saw them or standardised as ``spec`` says."""
+        yield from self.source.batches(self.explained if keys is None else keys, self.explainer.batch, spec)
 
     def maps(self, method: str, key: ClipKey) -> FloatArray:
         """Return the relevance of one clip summed over channels: ``(T, H, W)`` or ``(T, N)``."""
@@ -149,7 +174,7 @@ class RunResults:
         Raises
         ------
         ModelError
-            When the network has no stage of that name.
+            When the network has no stage of that name, or the stage has no output (see `stage_features`).
         """
         wanted = self.explained if keys is None else keys
         for fold, own in groupby(wanted, lambda key: self._fold_of(key.recording)):
@@ -158,17 +183,8 @@ class RunResults:
     def _features(
         self, model: ExplainedModel, stage: str, keys: Sequence[ClipKey]
     ) -> Iterator[tuple[ClipBatch, torch.Tensor]]:
-        if stage not in model.stages:
-            raise ModelError(f"{model.name} has no stage '{stage}'.", hint=nearest(stage, model.stages))
-        kept: list[torch.Tensor] = []
-        hook = model.stages[stage].register_forward_hook(lambda _module, _inputs, output: kept.append(output))
-        try:
-            for batch in self.clips(keys):
-                with torch.no_grad():
-                    model.module(batch.inputs.to(self.explainer.device))
-                yield batch, kept.pop().detach().cpu()
-        finally:
-            hook.remove()
+        for batch in self.clips(keys):
+            yield batch, stage_features(model, batch.inputs.to(self.explainer.device), stage)
 
 
 def covariates_table(recordings: Sequence[Recording]) -> pd.DataFrame:

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 from mien.errors import DataError, PluginError, nearest
 from mien.interfaces import Analysis, Analyzer, RunView
 from mien.parallel.worker import attempt
+from mien.promises import at_work, broken, name_of
 from mien.report.charts import chart_name, free_name
+from mien.report.trial import drawable
+from mien.run.view import RunResults
 from mien.steps.context import RunContext
 from mien.tables import TABLES, Table, conform
 
@@ -30,7 +33,10 @@ def analyze(view: RunView, analyzers: Mapping[str, Analyzer], context: RunContex
             outcome = attempt(_analysis, analyzer, view)
             if outcome.error is None:
                 taken = {chart.name for analysis in found.values() for chart in analysis.charts}
-                found[name] = replace(outcome.value, charts=_own_names(outcome.value.charts, name, taken))
+                charts, faults = drawable(outcome.value.charts, name_of(analyzer))
+                found[name] = replace(outcome.value, charts=_own_names(charts, name, taken))
+                context.notes.extend(faults)
+                context.incomplete |= bool(faults)
             else:
                 log.warning("analyzer %s: %s", name, outcome.error)
                 log.debug("%s", outcome.trace)
@@ -41,7 +47,16 @@ def analyze(view: RunView, analyzers: Mapping[str, Analyzer], context: RunContex
 
 
 def _analysis(analyzer: Analyzer, view: RunView) -> Analysis:
-    return as_described(analyzer, analyzer.analyze(view), view.recordings)
+    try:
+        with at_work(analyzer, "analyze"):
+            analysis = analyzer.analyze(view)
+    finally:
+        changed = view.forget_changed() if isinstance(view, RunResults) else ""
+    if changed:
+        raise broken(analyzer, f"It changed the network: {changed}.", "A network is left as it was found")
+    if not isinstance(analysis, Analysis):
+        raise broken(analyzer, f"It returned {type(analysis).__name__}.", "'analyze' returns an Analysis")
+    return as_described(analyzer, analysis, view.recordings)
 
 
 def _own_names(charts: Sequence[Chart], analyzer: str, taken: set[str]) -> list[Chart]:
@@ -74,7 +89,7 @@ def as_described(analyzer: Analyzer, analysis: Analysis, recordings: pd.DataFram
     described = {table.name: table for table in analyzer.tables}
     tables = {}
     for name, frame in analysis.tables.items():
-        where = f"analyzer '{analyzer.use}', table '{name}'"
+        where = f"{name_of(analyzer)}, table '{name}'"
         if name in TABLES:
             raise PluginError("A table of the run itself has this name.", where=where, hint="Name it differently.")
         if name not in described:
@@ -88,7 +103,7 @@ def _fitting(analyzer: Analyzer, table: Table, frame: pd.DataFrame) -> pd.DataFr
     try:
         return conform(table, frame)
     except DataError as error:
-        raise PluginError(error.message, where=f"analyzer '{analyzer.use}', {error.where}") from error
+        raise PluginError(error.message, where=f"{name_of(analyzer)}, {error.where}") from error
 
 
 def _check_ids(frame: pd.DataFrame, recordings: pd.DataFrame, where: str) -> None:

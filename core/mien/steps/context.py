@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mien.parallel import Cluster
 from mien.progress import Progress, QuietProgress
@@ -16,7 +16,6 @@ from mien.store.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import Any
 
 
 @dataclass
@@ -26,7 +25,7 @@ class RunContext:
     Attributes
     ----------
     time_limit : float or None
-        Seconds that a worker may spend on one recording.
+        Seconds that a worker may spend on one task.
     cluster : Cluster or None
         Whose workers do the steps of each recording, in place of ``workers`` here.
     notes : list of str
@@ -52,6 +51,10 @@ class RunContext:
     people_before: set[str] = field(default_factory=set)
     videos_before: set[Path] = field(default_factory=set)
     cluster: Cluster | None = None
+
+    def tell(self, hook: str, **news: Any) -> None:
+        """Call a hook of every plugin that has it; what failed becomes a note."""
+        self.notes.extend(fault for fault in self.registry.tell(hook, **news) if fault not in self.notes)
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from mien.errors import DataError
 from mien.interfaces import Cropper
+from mien.promises import at_work, broken
 from mien.steps.track import load_track
 from mien.store.arrays import ArrayWriter, read_rows, row_count
 from mien.types import Crops, LandmarkScheme, Recording
@@ -57,7 +58,9 @@ def crop_recording(
             track = load_track(track_folder, slice(done, done + len(frames)))
             if len(track) < len(frames):
                 raise _mismatch(recording, f"more than {done + len(track)}", tracked)
-            crops = cropper.crop(frames, track, scheme)
+            with at_work(cropper, "crop"):
+                crops = cropper.crop(frames, track, scheme)
+            _check(cropper, crops, len(frames))
             _write(crops, folder, writers, stack)
             done, valid = done + len(crops), valid + int(crops.valid.sum())
             if report is not None:
@@ -75,6 +78,22 @@ def crop_recording(
         "cropper": cropper.provenance(),
     }
     (folder / _INFO).write_text(json.dumps(about, indent=1), encoding="utf-8")
+
+
+def _check(cropper: Cropper, crops: object, frames: int) -> None:
+    """Raise `PluginError` when a cropper's answer has not the shapes that it promised."""
+    promised = "Crops hold for each frame its data, an affine for each tile (T, K, 2, 3), and whether it is valid"
+    if not isinstance(crops, Crops):
+        raise broken(cropper, f"It returned {type(crops).__name__}, not Crops.", promised)
+    video = cropper.layout == "video"
+    data = (frames, cropper.height, cropper.width, 3) if video else (frames, *np.shape(crops.data)[1:2], 2)
+    transforms = (frames, len(cropper.tiles), 2, 3)
+    for name, shape in (("data", data), ("transforms", transforms), ("valid", (frames,))):
+        found = np.shape(getattr(crops, name))
+        if found != shape:
+            raise broken(cropper, f"The {name} of {frames} frames has the shape {found}, not {shape}.", promised)
+    if not video and not np.isfinite(crops.data[crops.valid]).all():
+        raise broken(cropper, "The data of valid frames holds NaN or infinite values.", promised)
 
 
 def load_crops(folder: Path, rows: slice | None = None) -> Crops:

@@ -7,7 +7,8 @@ how many there are; on a GPU by this process.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,10 +17,12 @@ import numpy as np
 import pandas as pd
 import torch
 
+from mien.attribution.attributing import attributed, unchanged
 from mien.clips.source import ClipSource
-from mien.errors import DataError, MienError, PluginError
+from mien.errors import DataError, MienError
 from mien.interfaces import AttributionMethod, Backbone, ExplainedModel, Objective
 from mien.parallel import Cluster, run_tasks
+from mien.promises import at_work
 from mien.regions.pooling import pool_cells
 from mien.registry import Registry
 from mien.steps.identity import component_identity, step_key
@@ -67,7 +70,8 @@ def check_methods(methods: Mapping[str, AttributionMethod], model: ExplainedMode
     for name, method in methods.items():
         registry.require("attribution", method.use)
         try:
-            method.check(model)
+            with at_work(method, "check"):
+                method.check(model)
         except MienError as error:
             place = ".".join(["explain.methods", name, *([error.where] if error.where else [])])
             raise type(error)(error.message, where=place, hint=error.hint) from error
@@ -126,41 +130,40 @@ class _Worker:
             self._model = network, self.explainer.model(self._networks[network])
         return self._model[1]
 
+    @contextmanager
+    def kept(self, method: AttributionMethod) -> Iterator[None]:
+        """Hold a method to leaving the network as it was; after one that failed, the network is built again."""
+        assert self._model is not None
+        try:
+            with unchanged(method, self._model[1].module):
+                yield
+        except BaseException:
+            self._model = None
+            raise
+
 
 def _explain(worker: _Worker, task: ExplainTask, report: Callable[[float], None]) -> None:
     explainer, model = worker.explainer, worker.model(task.network)
     method = explainer.methods[task.method]
     cells, notes, diagnostics, maps = [], [], [], []
-    for batch in explainer.source.batches(task.keys, explainer.batch):
-        began = time.perf_counter()
-        moved = batch.to(explainer.device)
-        explanation = method.attribute(model, moved, explainer.objective.target)
-        seconds = (time.perf_counter() - began) / len(batch)
-        relevance = checked(explanation, moved, method)
-        cells.append(pool_cells(relevance, batch))
-        notes.append(_explanation_rows(explanation, batch, seconds))
-        diagnostics.append(_diagnostic_rows(explanation, batch))
-        maps.append(relevance.sum(1 if batch.layout == "video" else -1).numpy())
-        report(len(batch))
+    with worker.kept(method):
+        for batch in explainer.source.batches(task.keys, explainer.batch):
+            began = time.perf_counter()
+            moved = batch.to(explainer.device)
+            explanation = attributed(method, model, moved, explainer.objective.target)
+            seconds = (time.perf_counter() - began) / len(batch)
+            relevance = explanation.relevance.detach().to("cpu", torch.float32)
+            cells.append(pool_cells(relevance, batch))
+            notes.append(_explanation_rows(explanation, batch, seconds))
+            diagnostics.append(_diagnostic_rows(explanation, batch))
+            maps.append(relevance.sum(1 if batch.layout == "video" else -1).numpy())
+            report(len(batch))
     with worker.store.write("explain", task.key, {"method": task.method, "recording": task.recording}) as folder:
         pd.concat(cells).to_parquet(folder / "cells.parquet", index=False)
         pd.concat(notes).to_parquet(folder / "explanations.parquet", index=False)
         pd.concat(diagnostics).to_parquet(folder / "diagnostics.parquet", index=False)
         if task.network.trained:
             np.save(folder / "maps.npy", np.concatenate(maps).astype(np.float32), allow_pickle=False)
-
-
-def checked(explanation: Explanation, batch: ClipBatch, method: AttributionMethod) -> torch.Tensor:
-    """Return the relevance on the CPU, or raise what the method's promise of shape or finiteness calls for."""
-    relevance = explanation.relevance.detach().to("cpu", torch.float32)
-    if relevance.shape != batch.inputs.shape:
-        raise PluginError(
-            f"The relevance has the shape {tuple(relevance.shape)}, but the clips have {tuple(batch.inputs.shape)}.",
-            where=f"attribution '{method.use}'",
-        )
-    if not bool(torch.isfinite(relevance).all()):
-        raise PluginError("The relevance holds NaN or infinite values.", where=f"attribution '{method.use}'")
-    return relevance
 
 
 def _explanation_rows(explanation: Explanation, batch: ClipBatch, seconds: float) -> pd.DataFrame:

@@ -71,7 +71,7 @@ def _explained(explainer: Explainer, tasks: Sequence[ExplainTask], context: RunC
         time_limit=context.time_limit,
         cluster=context.cluster,
         progress=context.progress,
-        done=lambda task: context.registry.tell("mien_explained", method=task.method, recording=task.recording),
+        done=lambda task: context.tell("mien_explained", method=task.method, recording=task.recording),
     )
     context.reused["explain"] += reused
     context.incomplete |= bool(failed)

@@ -113,7 +113,7 @@ def train_once(
     )
     folder = context.store.find("train", key)
     if folder is None:
-        folder = _train(config, source, used, context, key, start)
+        folder = _train(config, source, used, context, key, start, id_ or NetworkId())
     else:
         context.reused["train"] += 1
     return _trained(folder, context, id_ or NetworkId())
@@ -126,6 +126,7 @@ def _train(
     context: RunContext,
     key: str,
     start: Path | None,
+    id_: NetworkId,
 ) -> Path:
     splits = {recording.id: recording.split for recording in used if recording.split is not None}
     scratch = context.store.scratch("train", key)
@@ -145,6 +146,7 @@ def _train(
     found = context.store.find("train", key)
     if found is None:
         raise DataError("The trained network disappeared from the store.", where=str(context.store.root))
+    context.tell("mien_trained", network=id_.name, fold=id_.fold, checkpoint=found / "checkpoint")
     return found
 
 

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from mien.interfaces import Backbone, Objective
+from mien.promises import at_work
 
 if TYPE_CHECKING:
     from torch import nn
@@ -70,7 +71,8 @@ class Network:
         """Return the network in evaluation mode on the CPU; the global random state is left alone."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            module = backbone.architecture(objective.outputs)
+            with at_work(backbone, "architecture"):
+                module = backbone.architecture(objective.outputs)
         if self.weights is not None:
             module.load_state_dict(load_file(self.weights))
         return module.eval()

@@ -17,6 +17,7 @@ from mien.evaluation import training_means
 from mien.interfaces import Analysis, AttributionMethod, Backbone, Component
 from mien.parallel import Cluster
 from mien.progress import Progress, QuietProgress
+from mien.promises import at_work, broken
 from mien.registry import Registry, load_registry
 from mien.run.record import RunRecord, begin_record
 from mien.run.view import RunResults
@@ -68,7 +69,8 @@ def run(
     workers : int
         Processes that work on recordings; the results do not depend on it.
     time_limit : float, optional
-        Seconds that one recording may take in a worker before it is set aside.
+        Seconds that a worker may spend on one task, a recording or explaining it with one method, before it is ended
+        and set aside; else the configuration's ``task_time_limit``.
     cluster : str, optional
         Address of a dask scheduler whose workers do the steps of each recording, in place of ``workers``; they must
         see the store and the videos at the same paths.  The results do not depend on it.
@@ -78,7 +80,7 @@ def run(
     MienError
         When the run as a whole cannot go on; what is computed stays in the store.
     """
-    context = make_context(store, registry, workers, device, time_limit, cluster, progress)
+    context = make_context(store, registry, workers, device, time_limit or config.task_time_limit, cluster, progress)
     make_folder(out)
     record = begin("run", config, context, out)
     with context.timed("check"):
@@ -125,7 +127,7 @@ def explain_videos(
     config : ExplainConfig
         Made by `mien.steps.explain_config.explain_config`; says which methods and analyzers are used.
     """
-    context = make_context(store, registry, workers, device, time_limit, cluster, progress)
+    context = make_context(store, registry, workers, device, time_limit or config.task_time_limit, cluster, progress)
     loaded = load_checkpoint(checkpoint, context.registry)
     make_folder(out)
     refuse_training_results(out)
@@ -139,15 +141,22 @@ def explain_videos(
 
 def _check_network(config: RunConfig, context: RunContext) -> None:
     """Build the network and ask the methods: what cannot work is told before hours of tracking, not after."""
-    config.backbone.check(config.windows.frames, config.cropper.height, config.cropper.width)
+    backbone = config.backbone
+    with at_work(backbone, "check"):
+        backbone.check(config.windows.frames, config.cropper.height, config.cropper.width)
     check_start(config, context)
     # A network that starts from a checkpoint does not need the backbone's own weights.
-    build = config.backbone.build if config.training.start_from is None else config.backbone.architecture
-    with torch.random.fork_rng(devices=[]):
-        module = build(config.objective.outputs).eval()
+    build = backbone.build if config.training.start_from is None else backbone.architecture
+    with torch.random.fork_rng(devices=[]), at_work(backbone, build.__name__):
+        module = build(config.objective.outputs)
+    if not isinstance(module, torch.nn.Module):
+        raise broken(backbone, f"It built {type(module).__name__}.", "'build' returns an nn.Module")
+    module.eval()
+    with at_work(backbone, "stages"):
+        stages = backbone.stages(module)
     if config.training.unfreeze_every is not None:
-        thaw_order(module, config.backbone.stages(module))
-    check_methods(config.explain.methods, explained_model(config.backbone, module), context.registry)
+        thaw_order(module, stages)
+    check_methods(config.explain.methods, explained_model(backbone, module), context.registry)
 
 
 def _check_division(
@@ -192,7 +201,7 @@ def make_context(
 def begin(command: str, config: ExplainConfig, context: RunContext, out: Path) -> RunRecord:
     """Return the record of a run that begins, and tell the plugins."""
     record = _record(command, config, context)
-    context.registry.tell("mien_run_started", config=record.config, out=out)
+    context.tell("mien_run_started", config=record.config, out=out)
     return record
 
 

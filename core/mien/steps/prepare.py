@@ -15,14 +15,15 @@ from mien.interfaces import ActionUnitSource, Cropper, Detector, DetectorSession
 from mien.parallel import Cluster, run_tasks
 from mien.parallel.worker import attempt
 from mien.progress import Progress
+from mien.promises import at_work
 from mien.registry import Registry, load_registry
-from mien.steps.action_units import write_action_units
+from mien.steps.action_units import check_trace, write_action_units
 from mien.steps.crop import crop_recording
 from mien.steps.identity import component_identity, scheme_identity, step_key
 from mien.steps.track import load_track, track_recording
 from mien.store.keys import file_digest
 from mien.store.store import Store
-from mien.types import Exclusion, LandmarkScheme, Recording
+from mien.types import ActionUnitTrace, Exclusion, FaceTrack, LandmarkScheme, Recording
 from mien.video.reader import probe
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ class _Worker:
 
     def session(self) -> DetectorSession:
         if self._session is None:
-            self._session = self._stack.enter_context(self.parts.detector.open(self.parts.device))
+            with at_work(self.parts.detector, "open"):
+                self._session = self._stack.enter_context(self.parts.detector.open(self.parts.device))
         return self._session
 
     def close(self) -> None:
@@ -116,7 +118,7 @@ def _prepare(worker: _Worker, task: PrepareTask, report: Callable[[float], None]
         key = task.action_units[name]
         if store.find("action_units", key) is not None:
             continue
-        made = attempt(source.action_units, recording, load_track(track), worker.scheme)
+        made = attempt(_traced, source, recording, load_track(track), worker.scheme)
         if made.error is not None:
             log.debug("%s", made.trace)
             notes.append(f"No Action Units of '{name}' for recording {recording.id}: {made.error}")
@@ -124,6 +126,15 @@ def _prepare(worker: _Worker, task: PrepareTask, report: Callable[[float], None]
         with store.write("action_units", key, about) as folder:
             write_action_units(made.value, folder)
     return notes
+
+
+def _traced(
+    source: ActionUnitSource, recording: Recording, track: FaceTrack, scheme: LandmarkScheme
+) -> ActionUnitTrace:
+    with at_work(source, "action_units"):
+        trace = source.action_units(recording, track, scheme)
+    check_trace(source, trace, len(track))
+    return trace
 
 
 def prepare(
@@ -202,7 +213,7 @@ def _require_opens(parts: PrepareParts) -> None:
 
 
 def _open(parts: PrepareParts) -> None:
-    with parts.detector.open(parts.device):
+    with at_work(parts.detector, "open"), parts.detector.open(parts.device):
         pass
 
 
@@ -228,12 +239,17 @@ def _plan(
                 track=track,
                 scheme=points,
                 source=sources[name],
-                files=_file_identities(source.files(recording)),
+                files=_file_identities(_files(source, recording)),
             )
             for name, source in parts.action_units.items()
         }
         tasks.append(PrepareTask(recording, track, crops, units))
     return tasks, exclusions
+
+
+def _files(source: ActionUnitSource, recording: Recording) -> Sequence[Path]:
+    with at_work(source, "files"):
+        return source.files(recording)
 
 
 def _file_identities(files: Sequence[Path]) -> list[str]:

@@ -10,6 +10,7 @@ from mien.clips.source import ClipSource
 from mien.config.run_config import ExplainConfig
 from mien.errors import DataError
 from mien.interfaces import Backbone
+from mien.promises import at_work
 from mien.steps.context import RunContext
 from mien.steps.prepare import Prepared, PrepareParts, prepare
 from mien.types import Exclusion, Recording
@@ -40,7 +41,7 @@ def prepare_clips(
             cluster=context.cluster,
             progress=context.progress,
             registry=context.registry,
-            done=lambda recording: context.registry.tell("mien_recording_done", recording=recording),
+            done=lambda recording: context.tell("mien_recording_done", recording=recording),
         )
     context.reused.update(prepared.reused)
     context.notes.extend(prepared.notes)
@@ -53,7 +54,8 @@ def prepare_clips(
 
 def _source(prepared: Prepared, config: ExplainConfig, backbone: Backbone, context: RunContext) -> ClipSource:
     scheme = context.registry.scheme(config.detector.scheme)
-    backbone.check(config.windows.frames, config.cropper.height, config.cropper.width)
+    with at_work(backbone, "check"):
+        backbone.check(config.windows.frames, config.cropper.height, config.cropper.width)
     return ClipSource(prepared.recordings, config.cropper, scheme, config.windows, backbone.input_spec, config.pooling)
 
 

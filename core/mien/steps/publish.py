@@ -17,6 +17,7 @@ from mien.interfaces import Analysis
 from mien.report.html import write_report
 from mien.report.material import ReportMaterial
 from mien.report.model_card import FILE as CARD_FILE
+from mien.report.plugin_sections import PluginSection, plugin_sections
 from mien.report.privacy import Pseudonyms
 from mien.run.record import NOTICE, RunRecord, Summary
 from mien.run.source import FILE as SOURCE_FILE
@@ -101,7 +102,7 @@ def publish(publication: Publication) -> RunOutcome:
             )
             pictures = replace(pictures, notes=[*pictures.notes, *gaps])
             outcome = _write(replace(publication, analyses=analyses), pictures)
-    context.registry.tell("mien_run_finished", out=out, summary=outcome.summary)
+    context.tell("mien_run_finished", out=out, summary=outcome.summary)
     return outcome
 
 
@@ -137,6 +138,9 @@ def _write(publication: Publication, pictures: Pictures) -> RunOutcome:
     _publish_logs(publication)
     summary = summarise(tables, title=config.report.title, seed=config.seed, notes=notes, incomplete=context.incomplete)
     record = _record(publication, finished=datetime.now(UTC))
+    sections, faults = _plugin_sections(publication, record, summary, tables, analyses)
+    faults = faults if names is None else [names.text(fault) for fault in faults]
+    summary = summary.model_copy(update={"notes": [*summary.notes, *faults]})
     _write_cards(publication, record, summary, tables)
     material = ReportMaterial(
         config=record.config,
@@ -144,6 +148,7 @@ def _write(publication: Publication, pictures: Pictures) -> RunOutcome:
         record=record.model_dump(mode="json"),
         tables=tables,
         analyses=analyses,
+        sections=sections,
         pictures=pictures.pictures,
         videos=pictures.videos,
         limits=_limits(config),
@@ -155,6 +160,24 @@ def _write(publication: Publication, pictures: Pictures) -> RunOutcome:
     _write_json(out / _SUMMARY, summary)
     _write_json(out / _RECORD, record)  # last: it says that the run is finished
     return RunOutcome(summary.exit_code, out, summary.model_dump(mode="json"))
+
+
+def _plugin_sections(
+    publication: Publication,
+    record: RunRecord,
+    summary: Summary,
+    tables: Mapping[str, pd.DataFrame],
+    analyses: Mapping[str, Analysis],
+) -> tuple[list[PluginSection], list[str]]:
+    """Return what plugins add to the report; they are told what may be published, and no more."""
+    taken = {chart.name for analysis in analyses.values() for chart in analysis.charts}
+    return plugin_sections(
+        publication.context.registry,
+        record.model_dump(mode="json")["config"],
+        summary.model_dump(mode="json"),
+        tables,
+        taken,
+    )
 
 
 def analysis_tables(analyses: Mapping[str, Analysis]) -> dict[str, pd.DataFrame]:

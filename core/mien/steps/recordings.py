@@ -12,10 +12,11 @@ from pathlib import Path
 
 from mien.config.run_config import LabelledConfig
 from mien.errors import DataError
-from mien.interfaces import Objective
+from mien.interfaces import Dataset, Objective
+from mien.promises import at_work, broken
 from mien.steps.context import RunContext
 from mien.steps.identity import component_identity, step_key
-from mien.types import Exclusion, Recording, Split
+from mien.types import DatasetListing, Exclusion, Recording, Split
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,9 @@ def labelled_recordings(config: LabelledConfig, context: RunContext) -> tuple[li
     """
     context.registry.require("dataset", config.dataset.use)
     folder = context.store.scratch("dataset", step_key("dataset", dataset=component_identity(config.dataset)))
-    listing = config.dataset.recordings(folder, context.progress)
+    with at_work(config.dataset, "recordings"):
+        listing = config.dataset.recordings(folder, context.progress)
+    _check_listing(config.dataset, listing)
     _refuse_repeated_ids(listing.recordings)
     exclusions = list(listing.exclusions)
     usable = []
@@ -51,6 +54,16 @@ def labelled_recordings(config: LabelledConfig, context: RunContext) -> tuple[li
             where=f"dataset '{config.dataset.use}'",
         )
     return usable, exclusions
+
+
+def _check_listing(dataset: Dataset, listing: object) -> None:
+    promised = "'recordings' returns a DatasetListing of recordings and exclusions"
+    if not isinstance(listing, DatasetListing):
+        raise broken(dataset, f"It returned {type(listing).__name__}.", promised)
+    for wanted, items in ((Recording, listing.recordings), (Exclusion, listing.exclusions)):
+        odd = next((item for item in items if not isinstance(item, wanted)), None)
+        if odd is not None:
+            raise broken(dataset, f"It listed {type(odd).__name__} among its {wanted.__name__.lower()}s.", promised)
 
 
 def _label_problem(recording: Recording, objective: Objective) -> str | None:

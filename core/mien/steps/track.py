@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from mien.errors import DataError, PluginError
+from mien.errors import DataError
 from mien.interfaces import Detector, DetectorSession
+from mien.promises import at_work, broken
 from mien.store.arrays import ArrayWriter, read_rows
 from mien.types import FaceTrack, FloatArray, FrameFaces, Recording
 from mien.video.reader import probe, read_frames
@@ -27,6 +28,7 @@ TIE = 0.1
 """Difference of confidence below which the face followed so far is kept."""
 
 _INFO = "track.json"
+_FINITE = "A face that is found has finite values; a frame without a face has none"
 
 
 @dataclass(frozen=True)
@@ -91,12 +93,15 @@ def track_recording(
         When the detector breaks its promise.
     """
     info = probe(recording.video)
-    session.reset()
+    with at_work(detector, "reset"):
+        session.reset()
     follower = Follower(detector)
     with ExitStack() as stack:
         writers: dict[str, ArrayWriter] = {}
         for frames, times in read_frames(recording.video, detector.batch):
-            rows = follower.follow(session.detect(frames, times), times)
+            with at_work(detector, "detect"):
+                found = session.detect(frames, times)
+            rows = follower.follow(found, times)
             if not writers:
                 for name, values in rows.items():
                     path = folder / f"{name}.npy"
@@ -168,14 +173,14 @@ class Follower:
     def follow(self, found: Sequence[FrameFaces], times: FloatArray) -> dict[str, Any]:
         """Return the rows of a batch by the name of their file."""
         if len(found) != len(times):
-            raise PluginError(
-                f"The detector '{self.detector.use}' returned {len(found)} results for {len(times)} frames."
-            )
+            did = f"It returned {len(found)} results for {len(times)} frames."
+            raise broken(self.detector, did, "A detector gives one FrameFaces for each frame")
         if self.frames == 0:
             self._begin(found[0], float(times[0]))
         rows = self._empty(len(times))
         rows["times"][:] = times
         for row, faces in enumerate(found):
+            self._check(faces)
             self._fill(rows, row, faces)
         self.frames += len(times)
         self._last = float(times[-1])
@@ -211,6 +216,22 @@ class Follower:
             **{f"extras_{name}": faces.extras[name].shape[1:] for name in self.extras},
         }
 
+    def _check(self, faces: FrameFaces) -> None:
+        """Raise `PluginError` when a frame's faces are not what detectors promise."""
+        wanted = {
+            "boxes": (faces.boxes, (faces.count, *self._shapes["boxes"])),
+            "landmarks": (faces.landmarks, (faces.count, *self._shapes["landmarks"])),
+        }
+        for name in self.extras:
+            shape = (faces.count, *self._shapes[f"extras_{name}"])
+            wanted[f"extra '{name}'"] = (faces.extras.get(name, np.empty(0)), shape)
+        for what, (values, shape) in wanted.items():
+            if np.shape(values) != shape:
+                raise broken(self.detector, f"The {what} of a frame has the shape {np.shape(values)}.", _faces(shape))
+        for what, values in (("boxes", faces.boxes), ("landmarks", faces.landmarks), ("confidence", faces.confidence)):
+            if not np.isfinite(values).all():
+                raise broken(self.detector, f"The {what} of a face found hold NaN or infinite values.", _FINITE)
+
     def _empty(self, count: int) -> dict[str, Any]:
         rows: dict[str, Any] = {
             "times": np.empty(count, np.float64),
@@ -242,6 +263,10 @@ class Follower:
         equal = good[confidence >= confidence.max() - TIE]
         overlaps = overlap(self._box, faces.boxes[equal])
         return int(equal[np.argmax(overlaps)]) if overlaps.max() > 0 else best
+
+
+def _faces(shape: tuple[int, ...]) -> str:
+    return f"Here it must be {shape}: all frames of a detector have the shapes of its scheme, with the faces first"
 
 
 def overlap(box: FloatArray, boxes: FloatArray) -> FloatArray:

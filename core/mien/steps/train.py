@@ -156,6 +156,7 @@ def _fit(
             callbacks=callbacks,
             stages=config.backbone.stages(network) if settings.unfreeze_every is not None else None,
             devices=devices,
+            extra=config.backbone.extra_loss,
         )
     return replace(result, notes=(*notes, *result.notes))
 

@@ -70,7 +70,7 @@ def validate(
         When the checkpoint or the data set cannot be used, or the folder holds the results of a training run.
     """
     config = validation.config
-    context = make_context(store, registry, workers, device, time_limit, cluster, progress)
+    context = make_context(store, registry, workers, device, time_limit or config.task_time_limit, cluster, progress)
     loaded = load_checkpoint(checkpoint, context.registry)
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
     source = read_source(folder)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mien.types import ByteArray, ClipBatch, ClipKey, FaceTrack, FloatArray, LandmarkScheme
+from mien.types import ByteArray, ClipBatch, ClipKey, FaceTrack, FloatArray, InputSpec, LandmarkScheme, Tile
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,6 +102,9 @@ def mean_face_track(scheme: LandmarkScheme, frames: int = 5, size: int = 160, lo
     )
 
 
+_SIDE = 12  # of the synthetic run's crops, pixels
+
+
 @dataclass(frozen=True)
 class SyntheticRun:
     """A `RunView` over made tables; the mouth holds three quarters of the relevance."""
@@ -130,19 +133,32 @@ class SyntheticRun:
         frames = int(own["frames"].iloc[0])
         return mean_face_track(self.scheme, frames=frames)
 
-    def clips(self, keys: Sequence[ClipKey] | None = None) -> Iterator[ClipBatch]:
-        """Yield random clips."""
-        batch = clip_batch(2 if keys is None else len(keys))
+    @property
+    def tiles(self) -> tuple[Tile, ...]:
+        """The whole crop, which shows the whole frame."""
+        return (Tile(0, 0, _SIDE, _SIDE),)
+
+    def clips(self, keys: Sequence[ClipKey] | None = None, spec: InputSpec | None = None) -> Iterator[ClipBatch]:
+        """Yield random clips, whose values suit any ``spec``."""
+        import torch
+
+        batch = clip_batch(2 if keys is None else len(keys), size=_SIDE)
+        scale = _SIDE / int(self.recordings["width_px"].iloc[0])
+        shrink = torch.eye(2, 3, dtype=torch.float64) * scale
+        shrink[:, 2] = (scale - 1) / 2  # pixel coordinates begin at the centre of the first pixel
+        batch = replace(batch, transforms=shrink.expand(*batch.frames.shape, 1, 2, 3))
         yield batch if keys is None else replace(batch, keys=keys)
 
     def maps(self, method: str, key: ClipKey) -> FloatArray:
         """Return random relevance."""
-        return np.random.default_rng([self.seed, key.window]).normal(size=(4, 12, 12))
+        return np.random.default_rng([self.seed, key.window]).normal(size=(4, _SIDE, _SIDE))
 
     def features(self, stage: str, keys: Sequence[ClipKey] | None = None) -> Iterator[tuple[ClipBatch, Tensor]]:
         """Yield what the tiny network's stages give."""
+        from mien.attribution import stage_features
+
         for batch in self.clips(keys):
-            yield batch, self.model.stages[stage](batch.inputs)
+            yield batch, stage_features(self.model, batch.inputs, stage)
 
 
 def run_view(scheme: LandmarkScheme, objective: Objective, *, participants: int = 4, empty: bool = False) -> Any:

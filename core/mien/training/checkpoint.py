@@ -79,6 +79,7 @@ def explained_model(backbone: Backbone, module: nn.Module) -> ExplainedModel:
         lrp_canonizers=backbone.lrp_canonizers,
         lacks=backbone.lacks,
         name=f"the backbone '{backbone.use}'",
+        backbone=backbone.use,
     )
 
 

@@ -22,7 +22,7 @@ from mien.interfaces.objective import LabelScale, Objective
 from mien.training.callbacks import HISTORY_COLUMNS, Keeper, Steps
 from mien.training.devices import DeviceName
 from mien.training.logs import LiveBoard, StepLog
-from mien.training.module import TrainingModule
+from mien.training.module import ExtraLoss, TrainingModule
 from mien.training.quiet import interruptible, quiet_lightning
 from mien.training.thaw import Thawing, thaw_order
 
@@ -84,6 +84,7 @@ def fit(
     callbacks: Iterable[Callback] = (),
     stages: Mapping[str, nn.Module] | None = None,
     devices: int = 1,
+    extra: ExtraLoss | None = None,
 ) -> TrainingResult:
     """Return the network, trained.
 
@@ -99,6 +100,8 @@ def fit(
         The network's stages, from the input to the head, for ``unfreeze_every``.
     devices : int
         How many train together.  This process is one of them; `mien.training.distributed` starts them all.
+    extra : callable, optional
+        What the network adds to the loss; see `Backbone.extra_loss`.
 
     Raises
     ------
@@ -106,7 +109,7 @@ def fit(
         When the loss is not finite, the network's output does not fit the objective, or it has no stages to thaw.
     """
     steps = settings.epochs * len(batches[0])
-    module = TrainingModule(network, objective, scale, settings, steps, shared=devices > 1)
+    module = TrainingModule(network, objective, scale, settings, steps, shared=devices > 1, extra=extra)
     scratch.mkdir(parents=True, exist_ok=True)
     keeper = Keeper(scratch / STATE_FILE, seed, settings.patience if batches[1] is not None else None)
     log = StepLog()

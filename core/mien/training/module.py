@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
@@ -17,10 +19,13 @@ from mien.compat import prepare_torchvision
 from mien.config.settings import TrainingSettings
 from mien.errors import ModelError
 from mien.interfaces.objective import LabelScale, Objective
+from mien.promises import at_work
 
 prepare_torchvision()
 from lightning.pytorch import LightningModule  # noqa: E402  (it imports torchvision)
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig  # noqa: E402
+
+ExtraLoss = Callable[[nn.Module], Tensor | None]
 
 
 class TrainingModule(LightningModule):
@@ -37,6 +42,8 @@ class TrainingModule(LightningModule):
         Optimizer steps of the whole training; the schedule spans them.
     shared : bool
         Whether other devices train on the other parts of each batch.
+    extra : callable, optional
+        From the network to what it adds to the loss of a training batch, or None; see `Backbone.extra_loss`.
     """
 
     def __init__(
@@ -47,6 +54,7 @@ class TrainingModule(LightningModule):
         settings: TrainingSettings,
         steps: int,
         shared: bool = False,
+        extra: ExtraLoss | None = None,
     ) -> None:
         super().__init__()
         self.network = network
@@ -55,10 +63,13 @@ class TrainingModule(LightningModule):
         self._settings = settings
         self._steps = steps
         self._shared = shared
+        self._extra = extra
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of a batch of clips and labels."""
         loss = self._loss(batch)
+        extra = self._extra(self.network) if self._extra is not None else None
+        loss = loss if extra is None else loss + extra
         if not bool(torch.isfinite(loss)):
             raise ModelError(
                 f"The training loss became {loss.item()} in epoch {self.current_epoch}, step {self.global_step}.",
@@ -83,7 +94,8 @@ class TrainingModule(LightningModule):
                 f"the objective '{self._objective.use}' needs {wanted}.",
                 where="backbone",
             )
-        return self._objective.loss(output, labels, self._scale)
+        with at_work(self._objective, "loss"):
+            return self._objective.loss(output, labels, self._scale)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return the optimizer and its schedule, which moves at each step."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from mien.config.run_config import RunConfig, dump
 from mien.errors import ModelError
 from mien.interfaces import Backbone
+from mien.promises import at_work
 from mien.training.checkpoint import WEIGHTS_FILE, load_weights, read_checkpoint
 
 _WHERE = "training.start_from"
@@ -34,10 +35,12 @@ def initial_network(config: RunConfig, start: Path | None = None) -> nn.Module:
         When the checkpoint is missing or damaged, or is of another backbone, input or architecture.
     """
     if start is None:
-        return config.backbone.build(config.objective.outputs)
+        with at_work(config.backbone, "build"):
+            return config.backbone.build(config.objective.outputs)
     folder, about, state = read_checkpoint(start)
     refuse_another_input(config, about["config"], folder)
-    network = config.backbone.architecture(config.objective.outputs)
+    with at_work(config.backbone, "architecture"):
+        network = config.backbone.architecture(config.objective.outputs)
     if config.training.start_head == "new":
         state = _with_own_head(config.backbone, network, state)
     try:

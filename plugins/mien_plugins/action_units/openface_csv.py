@@ -66,6 +66,8 @@ class OpenFaceCsv(ActionUnitSource):
         from mien_plugins.action_units.openface_align import Video, by_frame, by_time
         from mien_plugins.action_units.openface_table import read_openface
 
+        if not len(track):
+            raise DataError("The video has no frame.", where=recording.id, hint="Leave the recording out.")
         table = read_openface(self._file(recording))
         seen = table.seen(self.min_confidence)
         rows = self._rows(table, seen)
@@ -88,7 +90,11 @@ class OpenFaceCsv(ActionUnitSource):
                 hint="Name it in the manifest's column 'action_units', or set 'folder'.",
             )
         expected = " or ".join(str(path) for path in files)
-        raise DataError(f"The file of Action Units is missing: {expected}.", where=recording.id)
+        raise DataError(
+            f"The file of Action Units is missing: {expected}.",
+            where=recording.id,
+            hint="Run OpenFace on the video, or correct 'folder' or the name that the data set gives.",
+        )
 
     def _rows(self, table: Any, seen: Any) -> IntArray:
         """Return the numbers of the rows of the chosen face."""

@@ -43,6 +43,11 @@ class Module(Backbone):
         default_factory=dict, description="What attribution methods cannot have (e.g. relu_modules), and why."
     )
 
+    @classmethod
+    def testing_fields(cls, folder: Path) -> Mapping[str, Any]:
+        """Return mien's own tiny network."""
+        return {"factory": "mien.testing:tiny_network", "frames": 4, "height": 12, "width": 12}
+
     def provenance(self) -> dict[str, Any]:
         """Return what decides the results, with a digest of the source of the factory's package."""
         from mien.store.keys import package_digest

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -46,6 +46,11 @@ class PretrainedBackbone(Backbone):
     )
     frames: int = Field(16, ge=1, description="Default frames of a clip.")
     size: int = Field(112, ge=16, description="Default height and width of a clip, pixels.")
+
+    @classmethod
+    def testing_fields(cls, folder: Path) -> Mapping[str, Any]:
+        """Return random weights, and a small clip."""
+        return {"weights": "none", "frames": 4, "size": 64}
 
     @property
     @abstractmethod

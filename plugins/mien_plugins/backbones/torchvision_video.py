@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -116,6 +117,11 @@ class S3D(TorchvisionVideo):
 
     size: int = Field(224, ge=209, description="Default height and width of a clip, pixels.")
     frames: int = Field(16, ge=13, description="Default frames of a clip.")
+
+    @classmethod
+    def testing_fields(cls, folder: Path) -> Mapping[str, Any]:
+        """Return random weights, and the smallest clip."""
+        return {"weights": "none", "frames": 13, "size": 209}
 
     def arranged(self, network: nn.Module) -> nn.Module:
         """Return the network as a row of stages."""

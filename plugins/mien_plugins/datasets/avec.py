@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -87,6 +87,20 @@ class _Avec(Dataset):
         if not parts:
             raise ValueError("at least one part")
         return parts
+
+    challenge: ClassVar[Literal[2013, 2014]]
+
+    @classmethod
+    def testing_fields(cls, folder: Path) -> Mapping[str, Any]:
+        """Return a tree of two short videos in each part."""
+        from mien.testing.avec import avec_tree
+        from mien.testing.clips import drawn_frames, write_video
+
+        video = write_video(folder / "any.mp4", drawn_frames(6, 64))
+        splits: tuple[Split, ...] = ("train", "validation", "test")
+        people = [Recording(f"{s}{turn}", s, video, label=turn, split=s) for s in splits for turn in range(2)]
+        avec_tree(people, folder / "tree", challenge=cls.challenge)
+        return {"folder": folder / "tree"}
 
     @property
     @abstractmethod
@@ -295,6 +309,7 @@ class Avec2014(_Avec):
     )
 
     participants_are: ClassVar[str] = "the people of AVEC 2014"
+    challenge: ClassVar[Literal[2013, 2014]] = 2014
 
     tasks: tuple[Task, ...] = Field(("Freeform", "Northwind"), min_length=1, description="The tasks to use.")
 
@@ -320,6 +335,7 @@ class Avec2013(_Avec):
     )
 
     participants_are: ClassVar[str] = "the people of AVEC 2013"
+    challenge: ClassVar[Literal[2013, 2014]] = 2013
 
     video_name: ClassVar[re.Pattern[str]] = _NAME_2013
     example: ClassVar[str] = "{part}/203_1_cut_combined.mp4"

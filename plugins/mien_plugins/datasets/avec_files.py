@@ -89,7 +89,9 @@ def files_by_stem(folder: Path) -> dict[tuple[Part | None, str], Path]:
 def _files(folder: Path, folders: list[Path]) -> Iterator[Found]:
     """Yield all files in order of their paths, and note the folders that they lie in."""
     if not folder.is_dir():
-        raise DataError("It is a file." if folder.exists() else "It does not exist.", where=str(folder))
+        raise DataError(
+            "It is a file." if folder.exists() else "It does not exist.", where=str(folder), hint="Name a folder."
+        )
     for place, below, names in os.walk(folder, onerror=_refuse):
         here = Path(place).relative_to(folder)
         below[:] = sorted(name for name in below if not name.startswith(".")) if len(here.parts) < _DEEPEST else []

@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -77,6 +77,16 @@ class Manifest(Dataset):
     file: ConfigPath = Field(description="The CSV file, in UTF-8, with a header.")
     columns: Columns = Columns()
 
+    @classmethod
+    def testing_fields(cls, folder: Path) -> Mapping[str, Any]:
+        """Return a file of two short videos."""
+        from mien.testing.clips import drawn_frames, write_video
+
+        for name in ("a.mp4", "b.mp4"):
+            write_video(folder / name, drawn_frames(6, 64))
+        (folder / "videos.csv").write_text("participant,video,score\np0,a.mp4,1\np1,b.mp4,2\n", encoding="utf-8")
+        return {"file": folder / "videos.csv"}
+
     def recordings(self, folder: Path, progress: Progress) -> DatasetListing:
         """Return the recordings in the order of the rows, and the rows that cannot be used.
 
@@ -111,7 +121,9 @@ def _read(file: Path) -> tuple[list[str], list[_Row]]:
     except UnicodeDecodeError as error:
         raise DataError("It is not a CSV file in UTF-8.", where=str(file), hint="Save it as 'CSV UTF-8'.") from error
     except OSError as error:
-        raise DataError(f"It cannot be read: {error.strerror or error}.", where=str(file)) from error
+        raise DataError(
+            f"It cannot be read: {error.strerror or error}.", where=str(file), hint="Correct 'dataset.file'."
+        ) from error
     if not text.strip():
         raise DataError("It is empty.", where=str(file))
     if "\0" in text:

@@ -29,6 +29,8 @@ _LOWEST = 0.05
 """Below, S3FD's boxes of a frame would depend on the other frames of its batch."""
 _SMALLEST = 4.0
 """Pixels; of smaller boxes the library cannot cut a crop."""
+_LEAST_SIDE = 32
+"""Pixels; of smaller frames nothing is left after the last pooling."""
 _UNREADABLE = (
     *(RuntimeError, OSError, EOFError, LookupError, TypeError, ValueError, AttributeError),
     *(pickle.UnpicklingError, cv2.error),
@@ -97,6 +99,7 @@ class Finder:
 
     def find(self, frames: ByteArray, at_once: int) -> Iterator[Sequence[Any]]:
         """Yield the rows (x0, y0, x1, y1, confidence where there is one) of each frame, as the library gives them."""
+        frames = _large_enough(frames)
         if not self.batched or at_once == 1:
             for frame in frames:
                 yield self.detector.detect_from_image(frame)
@@ -104,6 +107,12 @@ class Finder:
         for start in range(0, len(frames), at_once):
             images = torch.from_numpy(frames[start : start + at_once].transpose(0, 3, 1, 2).copy())
             yield from self.detector.detect_from_batch(images)
+
+
+def _large_enough(frames: ByteArray) -> ByteArray:
+    """Return frames that the networks can halve as often as they do; their borders are repeated below and beside."""
+    below, beside = (max(0, _LEAST_SIDE - side) for side in frames.shape[1:3])
+    return np.pad(frames, ((0, 0), (0, below), (0, beside), (0, 0)), mode="edge") if below or beside else frames
 
 
 class FaceAlignmentSession:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mien.errors import ConfigError, DataError, nearest
+from mien.interfaces.planted import Strengths
 from mien.types import ByteArray, FloatArray
+from mien_plugins.datasets.animated_face.mesh import POINTS
 from mien_plugins.datasets.animated_face.names import NAMES
 from mien_plugins.datasets.animated_face.plan import RecordingPlan
 from mien_plugins.datasets.animated_face.renderer import Renderer
@@ -30,32 +32,54 @@ def intensities(config: AnimatedFace, recording: str) -> FloatArray:
     return _planned(config, recording).units.copy()
 
 
-def render(
-    config: AnimatedFace, recording: str, frames: Sequence[int], units: Mapping[str, float], neutral: bool
-) -> ByteArray:
+def render(config: AnimatedFace, recording: str, frames: Sequence[int], units: Strengths, neutral: bool) -> ByteArray:
     """Return frames of a recording with some Action Units set, ``(len(frames), size, size, 3)``.
 
     Raises
     ------
     DataError
-        When there is no such recording or frame.
+        When there is no such recording or frame, or the intensities are not as many as the frames.
     ConfigError
         When there is no such Action Unit.
     """
+    plan, strengths = _planned(config, recording), _strengths(config, recording, frames, units, neutral)
+    renderer = _renderer(type(config), config.model_dump_json(), recording)
+    made = np.empty((len(frames), config.size, config.size, 3), np.uint8)
+    for place, number in enumerate(frames):
+        made[place] = renderer.frame(strengths[place], plan.poses[number])
+    return made
+
+
+def landmarks(
+    config: AnimatedFace, recording: str, frames: Sequence[int], units: Strengths, neutral: bool
+) -> FloatArray:
+    """Return the exact landmarks of what `render` gives, ``(len(frames), 478, 2)`` float32; it raises the same."""
+    plan, strengths = _planned(config, recording), _strengths(config, recording, frames, units, neutral)
+    renderer = _renderer(type(config), config.model_dump_json(), recording)
+    made = np.empty((len(frames), POINTS, 2), np.float32)
+    for place, number in enumerate(frames):
+        made[place] = renderer.landmarks(strengths[place], plan.poses[number])
+    return made
+
+
+def _strengths(
+    config: AnimatedFace, recording: str, frames: Sequence[int], units: Strengths, neutral: bool
+) -> FloatArray:
+    """Return the intensities of the frames asked for, ``(len(frames), 10)``."""
     plan = _planned(config, recording)
     for number in frames:
         if not 0 <= number < len(plan.poses):
             raise DataError(f"There is no frame {number}; it has {len(plan.poses)}.", where=f"recording {recording}")
-    strengths = np.zeros_like(plan.units) if neutral else plan.units.copy()
+    own = plan.units[list(frames)]
+    strengths = np.zeros_like(own) if neutral else own
     for name, value in units.items():
         if name not in NAMES:
             raise ConfigError(f"The Action Unit '{name}' cannot be planted.", hint=nearest(name, NAMES))
+        if np.ndim(value) and np.shape(value) != (len(frames),):
+            message = f"{name} has intensities of shape {np.shape(value)} for {len(frames)} frames."
+            raise DataError(message, where=f"recording {recording}", hint="Give one for all of them, or one for each.")
         strengths[:, NAMES.index(name)] = value
-    renderer = _renderer(type(config), config.model_dump_json(), recording)
-    made = np.empty((len(frames), config.size, config.size, 3), np.uint8)
-    for place, number in enumerate(frames):
-        made[place] = renderer.frame(strengths[number], plan.poses[number])
-    return made
+    return strengths
 
 
 def _planned(config: AnimatedFace, recording: str) -> RecordingPlan:

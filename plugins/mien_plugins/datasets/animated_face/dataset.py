@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from mien.errors import DataError, MienError, PluginError, nearest
 from mien.interfaces import Dataset
+from mien.interfaces.planted import Strengths
 from mien.progress import Progress
 from mien.types import ByteArray, DatasetListing, FloatArray, Recording
 from mien_plugins.datasets.animated_face.names import NAMES
@@ -113,6 +114,17 @@ class AnimatedFace(Dataset):
             raise ValueError("label_range: the first value must be the smaller one")
         return self
 
+    @classmethod
+    def testing_fields(cls, folder: Path) -> Mapping[str, Any]:
+        """Return three participants with a short video each."""
+        return {
+            "participants": 3,
+            "test_participants": 1,
+            "recordings_per_participant": 1,
+            "frames": 8,
+            "size": 128,
+        }
+
     def recordings(self, folder: Path, progress: Progress) -> DatasetListing:
         """Return the recordings, rendering those that the folder does not hold yet.
 
@@ -202,9 +214,7 @@ class AnimatedFace(Dataset):
 
         return intensities(self, recording)
 
-    def render(
-        self, recording: str, frames: Sequence[int], units: Mapping[str, float], *, neutral: bool = False
-    ) -> ByteArray:
+    def render(self, recording: str, frames: Sequence[int], units: Strengths, *, neutral: bool = False) -> ByteArray:
         """Return frames of a recording again, with some Action Units set (see `mien.interfaces.PlantedTruth`).
 
         Rendering is exact: the same person, pose, light and badge.  The camera's blur and noise (looks other than
@@ -213,13 +223,36 @@ class AnimatedFace(Dataset):
         Raises
         ------
         DataError
-            When there is no such recording or frame.
+            When there is no such recording or frame, or the intensities are not as many as the frames.
         ConfigError
             When there is no such Action Unit.
         """
         from mien_plugins.datasets.animated_face.again import render
 
         return render(self, recording, frames, units, neutral)
+
+    @property
+    def landmark_scheme(self) -> str:
+        """MediaPipe's 478 points."""
+        return "mediapipe_478"
+
+    def planned(self) -> Sequence[Recording]:
+        """Return all recordings without rendering them; the paths are relative to the data set's folder."""
+        return [self._recording(plan, Path()) for plan in self.plan()]
+
+    def landmarks(
+        self, recording: str, frames: Sequence[int], units: Strengths, *, neutral: bool = False
+    ) -> FloatArray:
+        """Return the exact landmarks of what `render` gives for the same arguments, ``(len(frames), 478, 2)``.
+
+        Raises
+        ------
+        DataError, ConfigError
+            As `render` does.
+        """
+        from mien_plugins.datasets.animated_face.again import landmarks
+
+        return landmarks(self, recording, frames, units, neutral)
 
 
 def _render(tasks: list[RenderTask], progress: Progress) -> None:

@@ -1,0 +1,108 @@
+"""Asks an attribution method for relevance, and holds it to what it promises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from mien.promises import at_work, broken
+from mien.types import Explanation
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from mien.interfaces import AttributionMethod, Component, ExplainedModel
+    from mien.types import ClipBatch
+
+_SHAPE = "Relevance has the shape of the clips, and what is told of each clip is one number a clip"
+_FINITE = "Relevance, outputs and gaps are finite"
+_UNCHANGED = "A network is left as it was found: weights, hooks, modes and gradients"
+_MOST_NAMED = 3
+
+
+def attributed(
+    method: AttributionMethod, model: ExplainedModel, batch: ClipBatch, target: Callable[[Tensor], Tensor]
+) -> Explanation:
+    """Return what a method says of the clips.
+
+    Raises
+    ------
+    PluginError
+        When it raises what is no error of mien, or its answer has a wrong type or shape or is not finite.
+    MienError
+        When the method cannot explain the network, or these clips.
+    """
+    with at_work(method, "attribute"):
+        explanation = method.attribute(model, batch, target)
+    if not isinstance(explanation, Explanation):
+        raise broken(method, f"It returned {type(explanation).__name__}.", "'attribute' returns an Explanation")
+    _check_tensor(method, "relevance", explanation.relevance, tuple(batch.inputs.shape))
+    told = {"output": explanation.output, "baseline_output": explanation.baseline_output, "gap": explanation.gap}
+    for name, values in told.items():
+        if values is not None:
+            _check_tensor(method, name, values, (len(batch),))
+    for name, values in explanation.diagnostics.items():
+        _check_tensor(method, f"diagnostic '{name}'", values, (len(batch),), finite=False)
+    return explanation
+
+
+def _check_tensor(
+    method: AttributionMethod, what: str, values: Any, shape: tuple[int, ...], *, finite: bool = True
+) -> None:
+    import torch
+
+    if not isinstance(values, torch.Tensor):
+        raise broken(method, f"The {what} is {type(values).__name__}, not a tensor.", _SHAPE)
+    if tuple(values.shape) != shape:
+        raise broken(method, f"The {what} has the shape {tuple(values.shape)}, not {shape}.", _SHAPE)
+    if finite and not bool(torch.isfinite(values).all()):
+        raise broken(method, f"The {what} holds NaN or infinite values.", _FINITE)
+
+
+@contextmanager
+def unchanged(component: Component, module: nn.Module) -> Iterator[None]:
+    """Raise `PluginError` when the network is not afterwards what it was: weights, buffers, hooks, modes, gradients.
+
+    Nothing is put back.
+    """
+    before = network_print(module)
+    yield
+    changed = differences(before, network_print(module))
+    if changed:
+        raise broken(component, f"It changed the network: {changed}.", _UNCHANGED)
+
+
+def differences(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """Return in words where two prints of a network differ; empty where they do not."""
+    changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    more = f" and {len(changed) - _MOST_NAMED} more" if len(changed) > _MOST_NAMED else ""
+    return ", ".join(changed[:_MOST_NAMED]) + more
+
+
+def network_print(module: nn.Module) -> dict[str, Any]:
+    """Return what tells whether a network was changed, by what it is of; values of tensors enter as sums of their bits.
+
+    It takes a few hundredths of a second for a hundred megabytes of weights, where a copy would take as much memory.
+    """
+    found: dict[str, Any] = {}
+    for name, parameter in module.named_parameters():
+        found[f"weights {name}"] = _bits(parameter)
+        found[f"gradient of {name}"] = (parameter.requires_grad, parameter.grad is not None)
+    for name, buffer in module.named_buffers():
+        found[f"buffer {name}"] = _bits(buffer)
+    for name, part in module.named_modules():
+        place = name or "the network"
+        found[f"mode of {place}"] = part.training
+        found[f"attributes of {place}"] = (type(part), sorted(vars(part)))
+        tables = {key: value for key, value in vars(part).items() if key.endswith("_hooks") and isinstance(value, dict)}
+        found[f"hooks of {place}"] = {key: [id(hook) for hook in value.values()] for key, value in tables.items()}
+    return found
+
+
+def _bits(values: Tensor) -> int:
+    import torch
+
+    own = values.detach().contiguous()
+    integers = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}.get(own.element_size(), torch.uint8)
+    return int(own.reshape(-1).view(integers).sum(dtype=torch.int64))

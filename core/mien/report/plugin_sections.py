@@ -1,0 +1,112 @@
+"""Sections that plugins add to a report; one that fails costs itself and is told."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from mien.errors import MienError
+from mien.interfaces import Remark
+from mien.interfaces.report_section import ReportSection, SectionTable
+from mien.registry import Registry
+from mien.report.charts import Chart, FrameGrid, chart_name, free_name
+from mien.report.facts import Grid, grid
+from mien.report.trial import drawable
+
+HOOK = "mien_report_section"
+
+
+@dataclass(frozen=True)
+class PluginSection:
+    """A section that can be shown, and the distribution that it comes from."""
+
+    distribution: str
+    title: str
+    paragraphs: Sequence[str] = ()
+    remarks: Sequence[Remark] = ()
+    tables: Sequence[tuple[str, Grid]] = ()
+    charts: Sequence[Chart] = ()
+
+
+class _Copies(Mapping[str, pd.DataFrame]):
+    """Tables of which a plugin gets copies, each when it is asked for: some are large."""
+
+    def __init__(self, tables: Mapping[str, pd.DataFrame]) -> None:
+        self._tables = tables
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        return self._tables[name].copy()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tables)
+
+    def __len__(self) -> int:
+        return len(self._tables)
+
+
+def plugin_sections(
+    registry: Registry,
+    config: Mapping[str, Any],
+    summary: Mapping[str, Any],
+    tables: Mapping[str, pd.DataFrame],
+    taken: Collection[str],
+) -> tuple[list[PluginSection], list[str]]:
+    """Return the sections of all plugins that have one for this run, and sentences about what failed.
+
+    Parameters
+    ----------
+    taken : collection of str
+        Names of the report's other charts; those of sections are called after their distribution.
+    """
+    sections, faults, names = [], [], set(taken)
+    copies = _Copies(tables)
+    for distribution, answer in registry.ask(HOOK, config=dict(config), summary=dict(summary), tables=copies):
+        fault = str(answer) if isinstance(answer, MienError) else _fault(distribution, answer)
+        if fault:
+            faults.append(fault)
+        elif answer is not None:
+            section, left_out = _shown(distribution, answer, names)
+            sections.append(section)
+            faults.extend(left_out)
+    return sections, faults
+
+
+def _fault(distribution: str, answer: object) -> str:
+    """Return in a sentence why an answer cannot be shown; empty when it can."""
+    said = f"The section that {distribution} gave for the report is left out: "
+    if answer is None:
+        return ""
+    if not isinstance(answer, ReportSection):
+        return f"{said}{HOOK} returned {type(answer).__name__}; it must return a ReportSection or None."
+    texts = [answer.title, *answer.paragraphs, *(table.caption for table in answer.tables if _is_table(table))]
+    if any(not isinstance(text, str) for text in texts) or not answer.title.strip():
+        return f"{said}its title, paragraphs and captions must be texts, and the title not empty."
+    if any(not isinstance(remark, Remark) for remark in answer.remarks):
+        return f"{said}its remarks must be mien Remarks."
+    for table in answer.tables:
+        if not _is_table(table):
+            return f"{said}its tables must be SectionTables."
+        if any(len(row) != len(table.columns) for row in table.rows):
+            return f"{said}a row of the table '{table.caption}' has not one value for each of its columns."
+    return ""
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, SectionTable)
+
+
+def _shown(distribution: str, section: ReportSection, taken: set[str]) -> tuple[PluginSection, list[str]]:
+    charts, faults = drawable(section.charts, distribution)
+    named = []
+    for chart in charts:
+        # A plugin's pictures of frames have passed no check of whose face may be shown.
+        bare = chart.only(()) if isinstance(chart, FrameGrid) else chart
+        name = free_name(chart_name(distribution.partition("==")[0], chart.name), taken)
+        taken.add(name)
+        named.append(replace(bare, name=name, about=""))
+    tables = [(table.caption, grid(list(table.columns), [list(row) for row in table.rows])) for table in section.tables]
+    shown = PluginSection(distribution, section.title, list(section.paragraphs), list(section.remarks), tables, named)
+    return shown, faults
