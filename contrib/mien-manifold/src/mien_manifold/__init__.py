@@ -1,0 +1,1 @@
+"""What a network stores of faces, embedded in few dimensions: an analyzer for mien."""
