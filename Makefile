@@ -7,6 +7,7 @@ OUT ?= mien-demo
 JOBS ?= 2
 
 BIN := $(VENV)/bin
+CONTRIB := $(patsubst %/pyproject.toml,%,$(wildcard contrib/*/pyproject.toml))
 READY := $(VENV)/.ready
 RUN := PATH="$(abspath $(BIN)):$$PATH"
 
@@ -23,11 +24,11 @@ help:
 
 install: $(READY)
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt $(CONTRIB:=/pyproject.toml)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet "$(TORCH)"
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]" $(CONTRIB:%=-e "./%[test]")
 	touch $@
 
 demo: $(READY)
