@@ -106,6 +106,7 @@ def test_the_page_names_every_suite_and_every_public_name():
 
 
 def test_names_are_loaded_on_first_use_and_are_all_there():
+    assert mien.testing.__all__ == list(mien.testing._HOME)
     for name in mien.testing.__all__:
         assert getattr(mien.testing, name) is not None
     assert set(mien.testing.__all__) <= set(dir(mien.testing))
