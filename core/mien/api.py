@@ -62,8 +62,9 @@ def declared_in_source(module: str) -> Any:
     except Exception:  # noqa: BLE001  finding a module runs its parents, which may raise anything
         return None
     for node in tree.body if tree else ():
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
-            names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Constant):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = [target.id for target in targets if isinstance(target, ast.Name)]
             if DECLARATION in names:
                 return node.value.value
     return None

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from mien.errors import MienError, PluginError
+from mien.errors import MienError, ModelError, PluginError
 
 if TYPE_CHECKING:
     from mien.interfaces import Component
@@ -74,8 +74,10 @@ def at_work(component: Component, call: str) -> Iterator[None]:
 
     Raises
     ------
+    ModelError
+        When a device's memory ran out.
     PluginError
-        In place of any exception that is no `MienError`.
+        In place of any other exception that is no `MienError`.
     """
     if _watcher is not None:
         _watcher(f"{name_of(component)}, in '{call}'")
@@ -84,6 +86,11 @@ def at_work(component: Component, call: str) -> Iterator[None]:
     except (MienError, Leaving, KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # a stranger's code may raise anything, SystemExit too
+        if type(error).__name__ == "OutOfMemoryError":  # torch's, which is not imported here
+            hint = "Use smaller or shorter clips, or another device."
+            raise ModelError(
+                f"The device's memory ran out, in '{call}'.", where=name_of(component), hint=hint
+            ) from error
         did = f"It raised {type(error).__name__}: {error}".rstrip(" :.")
         raise broken(component, f"{did}, in '{call}'.", _PROMISE) from error
     finally:

@@ -109,10 +109,13 @@ def test_a_missing_library_is_not_blamed_on_the_version(load):
     assert "mien-odd==1.0 cannot be loaded: ModuleNotFoundError" in problem.message
 
 
-def test_the_source_is_read_without_being_run(load, tmp_path):
+def test_the_source_is_read_without_being_run(load, tmp_path, monkeypatch):
     (problem,) = load('MIEN_API = "1.0"\nraise SystemExit(3)').problems
     assert "mien-odd==1.0 cannot be loaded: SystemExit: 3" in problem.message
     (module,) = (path.parent.name for path in tmp_path.glob("*/manifest.py"))
     assert declared_in_source(f"{module}.manifest") == "1.0"
+    (tmp_path / "annotated_manifest.py").write_text('MIEN_API: str = "9.0"\nraise SystemExit')
+    monkeypatch.syspath_prepend(tmp_path)
+    assert declared_in_source("annotated_manifest") == "9.0"
     assert declared_in_source("json") is None
     assert declared_in_source("no_such_module_at_all") is None

@@ -274,6 +274,16 @@ class TestSections:
             (ReportSection(title="t", remarks=["care"]), "must be mien Remarks"),
             (ReportSection(title="t", tables=[[1, 2]]), "must be SectionTables"),
             (ReportSection(title="t", tables=[SectionTable("c", ("a", "b"), [(1,)])]), "table 'c' has not one value"),
+            (
+                ReportSection(title="t", tables=[SectionTable("c", ("a",), [1])]),
+                "each row of the table 'c' must be lists",
+            ),
+            (ReportSection(title="t", tables=[SectionTable("c", ("a",), None)]), "of the table 'c' must be lists"),
+            (ReportSection(title="t", paragraphs="text"), "paragraphs must be a list, not str"),
+            (ReportSection(title="t", paragraphs=None), "paragraphs must be a list, not NoneType"),
+            (ReportSection(title="t", remarks=None), "remarks must be a list"),
+            (ReportSection(title="t", tables=None), "tables must be a list"),
+            (ReportSection(title="t", charts=None), "charts must be a list"),
         ],
     )
     def test_what_is_no_section_is_left_out_and_told(self, registry, answer, words):

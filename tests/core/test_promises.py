@@ -10,7 +10,7 @@ import torch
 import mien
 from mien import AttributionMethod, Explanation, PluginError
 from mien.attribution.attributing import attributed, differences, network_print, unchanged
-from mien.errors import DataError
+from mien.errors import DataError, ModelError
 from mien.promises import Leaving, at_work, broken, name_of, watch
 from mien.registry import load_registry
 from mien.registry.culprit import culprit
@@ -124,6 +124,32 @@ def test_buffers_and_any_type_of_number_are_seen():
         values = dict([*network.named_buffers(), *network.named_parameters()])[part]
         with pytest.raises(PluginError, match=rf"(buffer|weights) {part}"), unchanged(odd(), network):
             values.data += 1
+
+
+def test_weights_in_another_order_are_seen():
+    network = torch.nn.Conv3d(1, 1, 3)
+    with pytest.raises(PluginError, match="weights weight"), unchanged(odd(), network):
+        network.weight.data = network.weight.data.flip(2)
+
+
+def test_a_device_without_memory_is_nobodys_defect():
+    with pytest.raises(ModelError, match="memory ran out"), at_work(odd(), "attribute"):
+        raise torch.OutOfMemoryError("tried to allocate")
+
+
+class Own(torch.nn.Module):
+    def forward(self, clips):
+        raise AssertionError("the user's own check")
+
+
+def test_the_users_network_and_target_are_not_blamed_on_the_method():
+    clips = torch.randn(1, 3, 4, 6, 6)
+    with pytest.raises(ModelError, match=r"(?i)raised AssertionError: the user's own check"):
+        mien.explain(Own(), clips, method="saliency")
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(432, 2))
+    with pytest.raises(ModelError, match="TypeError") as caught:
+        mien.explain(network, clips, method="saliency", target=lambda output: output + "one")
+    assert caught.value.where == "target"
 
 
 def test_miens_own_errors_pass_as_they_are():

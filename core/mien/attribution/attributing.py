@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -81,9 +82,9 @@ def differences(before: dict[str, Any], after: dict[str, Any]) -> str:
 
 
 def network_print(module: nn.Module) -> dict[str, Any]:
-    """Return what tells whether a network was changed, by what it is of; values of tensors enter as sums of their bits.
+    """Return what tells whether a network was changed, by what it is of; values of tensors enter as checksums (CRC-32).
 
-    It takes a few hundredths of a second for a hundred megabytes of weights, where a copy would take as much memory.
+    A copy would take as much memory as the network.
     """
     found: dict[str, Any] = {}
     for name, parameter in module.named_parameters():
@@ -104,5 +105,4 @@ def _bits(values: Tensor) -> int:
     import torch
 
     own = values.detach().contiguous()
-    integers = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}.get(own.element_size(), torch.uint8)
-    return int(own.reshape(-1).view(integers).sum(dtype=torch.int64))
+    return zlib.crc32(own.reshape(-1).view(torch.uint8).cpu().numpy().data)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mien.errors import ModelError
+from mien.errors import MienError, ModelError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -99,7 +99,8 @@ def forward(model: ExplainedModel, inputs: Tensor, target: Callable[[Tensor], Te
     Raises
     ------
     ModelError
-        When the network cannot take clips of this size, or the quantity has another shape or is not finite.
+        When the network cannot take clips of this size, it or the target fails, or the quantity has another shape or is
+        not finite.
     """
     import torch
 
@@ -112,7 +113,20 @@ def forward(model: ExplainedModel, inputs: Tensor, target: Callable[[Tensor], Te
             f"{_sentence(model.name)} cannot take clips of shape {tuple(inputs.shape[1:])}: {_first_line(error)}",
             hint="Clips must be at least as long and as large as its receptive field.",
         ) from error
-    return checked(target(output), len(inputs), model.name)
+    except MienError:
+        raise
+    except Exception as error:  # somebody's network may raise anything; the method is not to blame
+        raise ModelError(f"{_sentence(model.name)} raised {type(error).__name__}: {_first_line(error)}") from error
+    try:
+        quantity = target(output)
+    except (MienError, torch.cuda.OutOfMemoryError):
+        raise
+    except Exception as error:  # likewise
+        raise ModelError(
+            f"The explained quantity cannot be taken from the output: {type(error).__name__}: {_first_line(error)}",
+            where="target",
+        ) from error
+    return checked(quantity, len(inputs), model.name)
 
 
 def _sentence(name: str) -> str:

@@ -261,6 +261,9 @@ def _weight(distribution: str, registry: Registry) -> list[str]:
         return [f"Its modules are not imported after {_PATIENCE:g} seconds."]
     if done.returncode != 0:
         return []  # what cannot be imported is told with the component
-    heavy = json.loads(done.stdout.splitlines()[-1])
+    try:
+        heavy = json.loads(done.stdout.splitlines()[-1])
+    except (ValueError, IndexError):  # a module that prints as the process ends
+        return ["Its modules print when they are imported: a plugin writes nothing to standard output."]
     said = f"Its modules import {', '.join(heavy)} at once: import heavy libraries where they are used."
     return [said] if heavy else []

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 hookspec = pluggy.HookspecMarker("mien")
 hookimpl = pluggy.HookimplMarker("mien")
+"""Marks a function of a manifest as the implementation of the hook of its name."""
 
 
 @hookspec

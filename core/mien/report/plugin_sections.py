@@ -81,6 +81,9 @@ def _fault(distribution: str, answer: object) -> str:
         return ""
     if not isinstance(answer, ReportSection):
         return f"{said}{HOOK} returned {type(answer).__name__}; it must return a ReportSection or None."
+    for part in ("paragraphs", "remarks", "tables", "charts"):
+        if not isinstance(getattr(answer, part), list | tuple):
+            return f"{said}its {part} must be a list, not {type(getattr(answer, part)).__name__}."
     texts = [answer.title, *answer.paragraphs, *(table.caption for table in answer.tables if _is_table(table))]
     if any(not isinstance(text, str) for text in texts) or not answer.title.strip():
         return f"{said}its title, paragraphs and captions must be texts, and the title not empty."
@@ -89,9 +92,15 @@ def _fault(distribution: str, answer: object) -> str:
     for table in answer.tables:
         if not _is_table(table):
             return f"{said}its tables must be SectionTables."
+        if not all(isinstance(part, list | tuple) for part in (table.columns, table.rows, *_rows(table))):
+            return f"{said}columns, rows and each row of the table '{table.caption}' must be lists."
         if any(len(row) != len(table.columns) for row in table.rows):
             return f"{said}a row of the table '{table.caption}' has not one value for each of its columns."
     return ""
+
+
+def _rows(table: SectionTable) -> Sequence[object]:
+    return table.rows if isinstance(table.rows, list | tuple) else ()
 
 
 def _is_table(value: object) -> bool:

@@ -19,7 +19,7 @@ import torch
 
 from mien.attribution.attributing import attributed, unchanged
 from mien.clips.source import ClipSource
-from mien.errors import DataError, MienError
+from mien.errors import DataError, MienError, ModelError
 from mien.interfaces import AttributionMethod, Backbone, ExplainedModel, Objective
 from mien.parallel import Cluster, run_tasks
 from mien.promises import at_work
@@ -153,6 +153,8 @@ def _explain(worker: _Worker, task: ExplainTask, report: Callable[[float], None]
             explanation = attributed(method, model, moved, explainer.objective.target)
             seconds = (time.perf_counter() - began) / len(batch)
             relevance = explanation.relevance.detach().to("cpu", torch.float32)
+            if not bool(relevance.isfinite().all()):  # finite in double precision, and too large for single
+                raise ModelError("Relevance is larger than 32 bits hold.", where=f"method '{task.method}'")
             cells.append(pool_cells(relevance, batch))
             notes.append(_explanation_rows(explanation, batch, seconds))
             diagnostics.append(_diagnostic_rows(explanation, batch))

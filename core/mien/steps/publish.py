@@ -140,7 +140,8 @@ def _write(publication: Publication, pictures: Pictures) -> RunOutcome:
     record = _record(publication, finished=datetime.now(UTC))
     sections, faults = _plugin_sections(publication, record, summary, tables, analyses)
     faults = faults if names is None else [names.text(fault) for fault in faults]
-    summary = summary.model_copy(update={"notes": [*summary.notes, *faults]})
+    failed = {"exit_code": 1} if faults else {}  # something that was asked for failed
+    summary = summary.model_copy(update={"notes": [*summary.notes, *faults], **failed})
     _write_cards(publication, record, summary, tables)
     material = ReportMaterial(
         config=record.config,

@@ -14,7 +14,9 @@ import numpy as np
 from mien.config.run_config import RunConfig, dump
 from mien.config.settings import TrainingSettings
 from mien.errors import ConfigError, DataError
+from mien.interfaces import Backbone
 from mien.progress import Progress, QuietProgress
+from mien.promises import at_work
 from mien.steps.identity import weights_used
 from mien.training.balance import BandSampler, clip_bands
 from mien.training.data import EpochSampler, TrainingClips, fixed_batches, training_batches
@@ -28,6 +30,7 @@ from mien.types import Split
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback
+    from torch import Tensor, nn
 
     from mien.clips.source import ClipSource
 
@@ -154,11 +157,21 @@ def _fit(
             device=device,
             progress=progress,
             callbacks=callbacks,
-            stages=config.backbone.stages(network) if settings.unfreeze_every is not None else None,
+            stages=_stages(config.backbone, network) if settings.unfreeze_every is not None else None,
             devices=devices,
-            extra=config.backbone.extra_loss,
+            extra=partial(_extra_loss, config.backbone),
         )
     return replace(result, notes=(*notes, *result.notes))
+
+
+def _stages(backbone: Backbone, network: nn.Module) -> Mapping[str, nn.Module]:
+    with at_work(backbone, "stages"):
+        return backbone.stages(network)
+
+
+def _extra_loss(backbone: Backbone, network: nn.Module) -> Tensor | None:
+    with at_work(backbone, "extra_loss"):
+        return backbone.extra_loss(network)
 
 
 def _require_a_scale(config: RunConfig, clips: TrainingClips) -> None:
