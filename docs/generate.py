@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from typer.main import get_command
 
+import mien
+import mien.testing
 from mien.benchmark.tables import BENCHMARK_TABLES
 from mien.cli.app import app
 from mien.cli.describe import describe, fields, listing
@@ -27,6 +31,90 @@ from mien.testing import SUITES, ComponentSuite, guarantees
 FOLDER = Path(__file__).parent / "reference"
 NOTE = "<!-- Written by docs/generate.py; do not edit. -->\n"
 
+PUBLIC: dict[str, dict[str, tuple[str, str]]] = {
+    "mien": {
+        "Versions": (
+            "mien's own, and that of its interface; see [What is promised to plugins](../concepts/api-policy.md).",
+            "API_VERSION __version__",
+        ),
+        "Registration": (
+            "What a plugin's manifest uses; [Hooks](../howto/hooks.md) shows all of them.",
+            "hookimpl Registrar Commands",
+        ),
+        "Components": (
+            "What the components of all kinds have in common, and how an installed one is made from Python.",
+            "Component ConfigPath Unavailable Progress create landmark_scheme",
+        ),
+        "Data sets": (
+            "Where recordings come from, and what is known of rendered ones.",
+            "Dataset DatasetListing Recording Exclusion PlantedTruth PlantedLandmarks VideoWriter",
+        ),
+        "Detectors and landmark schemes": (
+            "Finding faces and their landmarks, and what the landmarks mean.",
+            "Detector DetectorSession FrameFaces FaceTrack LandmarkScheme",
+        ),
+        "Croppers": (
+            "From frames to the network's view, and the regions of its pixels and landmarks.",
+            "Cropper Crops Tile warp point_bits rasterise",
+        ),
+        "Backbones": (
+            "Networks, what they take, and their weights.",
+            "Backbone InputSpec Layout ClipBatch ClipKey stage_features WeightFile read_weights prepare_torchvision",
+        ),
+        "Objectives": ("What the network's outputs mean.", "Objective LabelScale"),
+        "Attribution methods": (
+            "Relevance of the input, and what methods share.",
+            "AttributionMethod ExplainedModel Explanation Batches rows_at_once forward untouched blurred"
+            " segment_features",
+        ),
+        "Action Unit sources": ("Facial Action Units over time.", "ActionUnitSource ActionUnitTrace"),
+        "Analyzers": (
+            "What an analyzer sees of a run, and what it gives back.",
+            "Analyzer RunView Analysis Table Column Remark per_participant",
+        ),
+        "Statistics": (
+            "The participant is the unit; see [Statistics](../concepts/statistics.md).",
+            "mean_interval function_interval participant_bootstrap association permutation_association"
+            " benjamini_hochberg",
+        ),
+        "Sections of a report": ("What the hook `mien_report_section` gives back.", "ReportSection SectionTable"),
+        "Charts": (
+            "Charts are data; the report draws them. Analyzers and sections of a report give them back.",
+            "Chart BarChart BarSeries GroupedBars GroupedPanel GroupedSeries LineChart LineSeries ScatterChart"
+            " PointGroup HeatMap HeatPanel LandmarkMap LandmarkPanel MapGrid MapPanel",
+        ),
+        "Use from Python": (
+            "Explaining a network without a configuration, and reading a configuration.",
+            "explain Explained check_config",
+        ),
+        "Errors": (
+            "Bad input raises one of these: what is wrong, where, and what to do.",
+            "MienError ConfigError DataError ModelError PluginError nearest",
+        ),
+        "Arrays": (
+            "Types for annotations; [The tensor convention](../concepts/tensors.md) has the shapes and units.",
+            "FloatArray IntArray BoolArray ByteArray BitArray",
+        ),
+    },
+    "mien.testing": {
+        "Conformance suites": (
+            "One a kind; [Guarantees](guarantees.md) lists what each checks. From `mien.testing`, as all that follows.",
+            "SUITES ComponentSuite DatasetSuite DetectorSuite LandmarkSchemeSuite CropperSuite BackboneSuite"
+            " ObjectiveSuite AttributionMethodSuite ActionUnitSourceSuite AnalyzerSuite",
+        ),
+        "Guarantees": ("How a suite states what it pins.", "Guarantee guarantees pins BrokenPromise"),
+        "Networks, clips and runs for tests": (
+            "Small, seeded, and with known answers.",
+            "tiny_network trained_network clip_batch planted_clips relevance_with_sums run_view",
+        ),
+        "Faces and videos for tests": (
+            "Written or drawn on the spot; nothing is downloaded.",
+            "face_frames face_video video_without_face mean_face_track avec_tree",
+        ),
+    },
+}
+"""The public names of each package by topic: an introduction, and the names in reading order."""
+
 
 def pages(registry: Registry) -> dict[str, str]:
     """Return the generated pages by file name."""
@@ -36,6 +124,7 @@ def pages(registry: Registry) -> dict[str, str]:
         "config.md": page("Configuration", configuration(registry)),
         "tables.md": page("Tables", tables(registry)),
         "guarantees.md": page("Guarantees", promised()),
+        "api.md": page("Python", public()),
     }
 
 
@@ -244,11 +333,41 @@ def promises_of(suite: type, but: str) -> Iterator[str]:
     yield ""
 
 
+def public() -> Iterator[str]:
+    """Yield the public names by topic, under the path by which they are imported."""
+    yield "The names in `mien.__all__` and `mien.testing.__all__` are the stable interface;"
+    yield "[What is promised to plugins](../concepts/api-policy.md) says what that means. All of them are here."
+    yield "Import them from `mien` or from `mien.testing`: the modules below these may change.\n"
+    for package, topics in PUBLIC.items():
+        for title, (introduction, names) in topics.items():
+            yield f"## {title}\n"
+            yield f"{introduction}\n"
+            for name in names.split():
+                yield f"::: {package}.{name}\n    options:\n      heading_level: 3"
+                if package == "mien.testing":  # the checks are on the page of guarantees
+                    yield '      filters: ["!^_", "!^test_"]'
+                yield ""
+
+
+def misplaced(module: ModuleType, topics: Mapping[str, tuple[str, str]]) -> Sequence[str]:
+    """Return what is wrong with the topics of a package: each public name has exactly one."""
+    placed = Counter(name for _, names in topics.values() for name in names.split())
+    package = module.__name__
+    return [
+        *(f"{package}.{name} has no topic" for name in module.__all__ if name not in placed),
+        *(f"{package}.{name} has {count} topics" for name, count in placed.items() if count > 1),
+        *(f"{package}.{name} is not public" for name in placed if name not in module.__all__),
+    ]
+
+
 def main() -> int:
     """Write or compare the pages."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="only compare")
     check = parser.parse_args().check
+    if wrong := [text for module in (mien, mien.testing) for text in misplaced(module, PUBLIC[module.__name__])]:
+        sys.stderr.write(f"PUBLIC in docs/generate.py: {'; '.join(wrong)}\n")
+        return 1
     outdated = []
     for name, text in pages(load_registry()).items():
         path = FOLDER / name

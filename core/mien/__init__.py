@@ -107,6 +107,7 @@ if TYPE_CHECKING:  # what is loaded on first use, for type checkers: a class tha
     from mien.weights import WeightFile as WeightFile
 
 __version__ = "0.1.0"
+"""mien's own version, not that of its interface."""
 
 _HOME = {
     "API_VERSION": "mien.api",

@@ -31,10 +31,19 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     FloatArray = npt.NDArray[np.floating[Any]]
+    """An array of real numbers of any width, e.g. boxes, landmarks and times."""
+
     ByteArray = npt.NDArray[np.uint8]
+    """An array of bytes, e.g. RGB frames."""
+
     BitArray = npt.NDArray[np.uint16]
+    """An array of region bits: bit r set, the pixel belongs to region r."""
+
     BoolArray = npt.NDArray[np.bool_]
+    """An array of truth values, e.g. which frames show a face."""
+
     IntArray = npt.NDArray[np.integer[Any]]
+    """An array of whole numbers of any width, e.g. indices of frames."""
 else:  # numpy takes longer to import than a listing may take to print
     FloatArray = ByteArray = BitArray = BoolArray = IntArray = Any
 
