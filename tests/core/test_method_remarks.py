@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from torch import nn
 
 from mien.interfaces import Analysis, Remark
 from mien.registry import load_registry
@@ -84,7 +85,7 @@ def test_a_recording_has_the_network_of_its_own_fold() -> None:
 
     def model(network: SimpleNamespace) -> SimpleNamespace:
         built.append(network.id.fold)
-        return SimpleNamespace(fold=network.id.fold)
+        return SimpleNamespace(fold=network.id.fold, module=nn.Identity())
 
     view = RunResults(
         {}, None, SimpleNamespace(networks=networks, model=model), {}, 0, {"a": 0, "b": 1, "c": 2, "d": 2}

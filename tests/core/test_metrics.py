@@ -18,6 +18,8 @@ from mien.statistics import interval, resampled_rows
 class _Bias(Objective):
     """Mean error, whose distribution is known."""
 
+    continuous = True
+
     @property
     def outputs(self) -> int:
         return 1

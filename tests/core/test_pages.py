@@ -32,7 +32,7 @@ def test_the_example_of_the_library_runs(page: str) -> None:
 
 @pytest.mark.parametrize("page", ["README.md", "docs/howto/own-data.md"])
 def test_the_configuration_for_own_data_is_valid(page: str, tmp_path: Path) -> None:
-    (example,) = (block for block in blocks(page, "yaml") if "explain:" in block)  # the others show parts
+    (example,) = (block for block in blocks(page, "yaml") if "dataset:" in block and "explain:" in block)
     (tmp_path / "study.csv").write_text("participant,video,score\n")
     (tmp_path / "study.yaml").write_text(example)
     assert misfits(load_config(tmp_path / "study.yaml"), load_registry()) == []

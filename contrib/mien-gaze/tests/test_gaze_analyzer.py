@@ -253,10 +253,24 @@ def test_names_that_the_run_does_not_know_are_in_the_log_and_not_in_the_report(t
     assert "p0_ro" not in " ".join(found.notes)
 
 
-def test_no_fixation_on_any_recording_of_the_run_is_an_error(tmp_path):
+def test_no_fixation_on_any_recording_of_the_run_is_an_error(tmp_path, caplog):
     fixations = _drawn(_blobs(0)).assign(recording="p0_ro")
-    with pytest.raises(DataError, match=r"'p0_ro', for one, is not a recording's id.*Did you mean 'p0_r0'"):
+    with pytest.raises(DataError, match="No fixation is on a recording of this run") as caught:
         _analyzer(tmp_path, fixations).analyze(View({"even": _blobs(0)}))
+    assert "p0_r" not in str(caught.value)  # the report tells it, and may be without names
+    assert "'p0_ro' is not a recording of this run. Did you mean 'p0_r0'?" in caplog.text
+
+
+def test_a_file_of_a_folder_that_cannot_be_used_is_not_named_in_the_report(tmp_path):
+    for name, own in _drawn(_blobs(0)).groupby("recording"):
+        own.drop(columns="recording").to_csv(tmp_path / f"{name}.csv", index=False)
+    (tmp_path / "anna_smith.csv").write_text("")
+    found = GazeAgreement(fixations=tmp_path, sigma=8.0, sigma_unit="pixels", resamples=100).analyze(
+        View({"even": _blobs(0)})
+    )
+    notes = " ".join(found.notes)
+    assert f"1 of {PEOPLE + 1} fixation files cannot be used" in notes
+    assert "anna_smith" not in notes
 
 
 def test_times_in_milliseconds_are_an_error_that_asks(tmp_path):

@@ -44,16 +44,16 @@ def test_a_folder_holds_one_file_a_recording(tmp_path):
     assert read_fixations(tmp_path, {}).table["recording"].tolist() == ["r1", "r2"]
 
 
-def test_a_bad_file_of_a_folder_is_told_and_the_others_are_read(tmp_path):
+def test_a_bad_file_of_a_folder_is_counted_and_the_others_are_read(tmp_path, caplog):
+    """A file may be called after a person: its name is in the log alone."""
     _written(tmp_path, "time,x,y,duration,viewer\n0.5,10,20,0.25,anna\n", "r1.csv")
-    _written(tmp_path, "", "r2.csv")
-    _written(tmp_path, "time,x\n1,2\n", "r3.csv")
+    _written(tmp_path, "", "anna_smith.csv")
+    _written(tmp_path, "time,x\n1,2\n", "bert.csv")
     read = read_fixations(tmp_path, {})
     assert read.table["recording"].tolist() == ["r1"]
-    assert len(read.problems) == 2
-    assert "recording 'r2'" in read.problems[0]
-    assert "empty" in read.problems[0]
-    assert "lacks the columns y, duration, viewer" in read.problems[1]
+    assert read.problems == ("2 of 3 fixation files cannot be used and are left out; the log says which, and why.",)
+    assert "'anna_smith.csv' is left out: The fixation file is empty." in caplog.text
+    assert "'bert.csv' is left out: The fixation file lacks the columns y, duration, viewer." in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,11 @@ def test_a_missing_file_names_its_neighbour(tmp_path):
         read_fixations(tmp_path / "nowhere" / "fixations.csv", {})
 
 
-def test_a_folder_without_files_or_with_bad_ones_alone_is_an_error(tmp_path):
+def test_a_folder_without_files_or_with_bad_ones_alone_is_an_error(tmp_path, caplog):
     with pytest.raises(DataError, match="holds no CSV file"):
         read_fixations(tmp_path, {})
-    _written(tmp_path, "", "r2.csv")
-    with pytest.raises(DataError, match="is empty"):
+    _written(tmp_path, "", "anna_smith.csv")
+    with pytest.raises(DataError, match="None of the 1 fixation files of the folder can be used") as caught:
         read_fixations(tmp_path, {})
+    assert "anna_smith" not in str(caught.value)  # which is in the report where the analyzer gives no result
+    assert "'anna_smith.csv' is left out: The fixation file is empty. Its first line should be" in caplog.text

@@ -23,7 +23,6 @@ from scipy.stats import spearmanr
 import mien
 from mien import ClipKey, ConfigError, ModelError
 from mien.testing import AnalyzerSuite
-from mien.testing.attribution import assert_same_state, network_state
 from mien_manifold import charts, embedding, features
 from mien_manifold.analyzer import Manifold
 
@@ -136,6 +135,21 @@ def test_the_seed_decides_and_windows_are_limited(curved):
     assert first.tables["manifold"]["windows"].tolist() == [48]
 
 
+def test_what_the_limit_leaves_out_is_told(curved):
+    def notes(**fields: Any) -> str:
+        return " ".join(Manifold(**QUICK, methods={"pca": "pca"}, **fields).analyze(curved).notes)
+
+    some = notes(windows=48)
+    assert "Embedded: 48 of 144 windows of 24 participants" in some
+    assert "The limit ('windows': 48) leaves out 96 of 144 windows." in some
+    few = notes(windows=10)
+    assert "Embedded: 10 of 144 windows of 10 of 24 participants" in few
+    assert "The limit ('windows': 10) leaves out 134 of 144 windows, and 14 of 24 participants altogether." in few
+    everything = notes(windows=144)
+    assert "Embedded: 144 windows of 24 participants" in everything
+    assert "leaves out" not in everything
+
+
 def test_folds_are_not_put_into_one_picture():
     view = Curved()
     halves = (pd.factorize(view.predictions["participant"])[0] % 2).astype(int)
@@ -148,11 +162,24 @@ def test_folds_are_not_put_into_one_picture():
     assert set(found.tables["manifold_points"]["participant"]) == own
 
 
+def modes_and_hooks(module: torch.nn.Module) -> dict[str, Any]:
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return {
+        name: (child.training, [list(getattr(child, kind).values()) for kind in kinds])
+        for name, child in module.named_modules()
+    }
+
+
 def test_the_run_s_network_is_left_as_it_was():
     view = synthetic()
-    before = network_state(view.model.module)
+    module = view.model.module.train()
+    module.body[1].register_forward_hook(lambda *_: None)
+    weights = {name: value.clone() for name, value in module.state_dict().items()}
+    about = modes_and_hooks(module)
     found = Manifold(**QUICK, methods={"pca": "pca"}, stage="body").analyze(view)
-    assert_same_state(before, network_state(view.model.module))
+    assert modes_and_hooks(module) == about
+    assert all(torch.equal(value, weights[name]) for name, value in module.state_dict().items())
+    assert all(value.requires_grad and value.grad is None for value in module.parameters())
     assert found.tables["manifold"].loc[0, ["network", "stage", "features"]].tolist() == ["run", "body", 6]
 
 

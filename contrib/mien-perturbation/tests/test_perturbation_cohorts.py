@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 from scipy import stats
 
 import mien
@@ -185,6 +186,83 @@ def test_a_person_with_two_values_is_in_no_cohort() -> None:
     assert "'a' has 2" in found
 
 
+def test_numbers_that_are_nearly_alike_are_told_apart() -> None:
+    table, people = table_of(code=[1000001.0, 1000002.0] * 3)
+    found = cohorts(table, people, Asked("code", None, None))
+    assert isinstance(found, Cohorts)
+    assert found.names == ("1000001", "1000002")
+    assert found.sizes() == (3, 3)
+    split = cohorts(table, people, Asked("code", None, 1000002.0))
+    assert isinstance(split, Cohorts)
+    assert split.names == ("below 1000002", "1000002 or more")
+
+
+def test_a_number_that_all_recordings_of_a_person_share_is_that_number() -> None:
+    """Three times 0.3 over three is not 0.3 in floating point."""
+    table, people = table_of(dose=[0.3, 0.6] * 3)
+    thrice = pd.concat([table, table.iloc[:2], table.iloc[:2]], ignore_index=True)
+    found = cohorts(thrice, people, Asked("dose", None, None))
+    assert isinstance(found, Cohorts)
+    assert found.names == ("0.3", "0.6")
+    assert found.sizes() == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("values", "between", "names"),
+    [
+        ([0.0, 1.0] * 3, [1, 0], ("1", "0")),
+        ([0.0, 1.0] * 3, ["1.0", 0.0], ("1", "0")),
+        ([0.0, 1.0] * 3, [False, True], ("0", "1")),
+        (["0", "1"] * 3, [0, 1], ("0", "1")),
+        (["01", "1"] * 3, ["1", "01"], ("1", "01")),
+        (["no", "Yes"] * 3, [True, False], ("Yes", "no")),  # unquoted in YAML, both are booleans
+        (["true", "false"] * 3, [True, False], ("true", "false")),
+        (["a", "b"] * 3, ["b", "a"], ("b", "a")),
+    ],
+)
+def test_values_to_compare_may_be_written_as_yaml_reads_them(
+    values: list[Any], between: list[Any], names: tuple[str, str]
+) -> None:
+    table, people = table_of(what=values)
+    made = GroupRegions.model_validate({"by": "what", "between": between})
+    assert GroupRegions.model_validate_json(made.model_dump_json()) == made
+    found = cohorts(table, people, Asked("what", made.between, None))
+    assert isinstance(found, Cohorts), found
+    assert found.names == names
+    assert found.sizes() == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"between": ["m", "m"]}, "'m' twice"),
+        ({"between": [1, "1"]}, "'1' twice"),
+        ({"between": [True, "true"]}, "'true' twice"),
+        ({"between": ["m", None]}, "between"),
+        ({"between": ["a", "b"], "cut_point": 3}, "'between' or 'cut_point'"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_the_run(fields: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        GroupRegions.model_validate({"by": "x", **fields})
+
+
+def test_one_value_under_two_names_is_refused() -> None:
+    table, people = table_of(what=[0.0, 1.0] * 3)
+    found = cohorts(table, people, Asked("what", ("1", "1.0"), None))
+    assert isinstance(found, str)
+    assert "'1' and '1.0' are the same value" in found
+
+
+def test_people_in_no_cohort_are_counted_by_why() -> None:
+    table, people = table_of(site=["x", "x", "x", "y", "y", "y", "z", "z", None, "x"])
+    differing = table.iloc[9:].assign(recording="other", site="y")
+    found = cohorts(pd.concat([table, differing], ignore_index=True), people, Asked("site", ("x", "y"), None))
+    assert isinstance(found, Cohorts)
+    assert (found.unknown, found.differing, found.others) == (1, 1, 2)
+    assert found.sizes() == (3, 3)
+
+
 def planted(people: int = 12, factor: float = 0.4) -> Any:
     """A run whose mouth is less important, by a factor, in cohort b."""
     view = AnalyzerSuite().view(participants=people)
@@ -230,7 +308,44 @@ def test_a_planted_difference_of_regions_is_found_and_told(correction: str) -> N
     assert "a (6 participants) and b (6)" in notes
     assert "gradient, mouth" in notes
     assert "Not tested" in notes
-    assert "labels differ by" in notes
+    assert "Left out" not in notes
+
+
+@pytest.mark.parametrize("apart", [0.0, 10.0])
+def test_the_difference_in_labels_is_told_with_its_interval(apart: float) -> None:
+    """Not that a large p says anything of labels being alike."""
+    run = planted()
+    number = run.predictions["participant"].str[1:].astype(int)
+    labels = number // 2 + np.where(number % 2 == 0, apart, 0.0)
+    notes = GroupRegions().analyze(replace(run, predictions=run.predictions.assign(label=labels))).notes
+    (note,) = [note for note in notes if "labels" in note]
+    one = compared(np.arange(6) + apart, np.arange(6.0), 99, 2000, run.seed)
+    assert f"differ by {one.value:.2g} on average (a less b; 95 % interval {one.low:.2g} to {one.high:.2g})" in note
+    assert "no sign" not in note
+    assert "p =" not in note
+
+
+def test_labels_of_too_few_people_are_a_stated_gap() -> None:
+    run = planted()
+    labels = run.predictions["label"].where(run.predictions["participant"].isin(["p0", "p1", "p2", "p3"]))
+    notes = GroupRegions().analyze(replace(run, predictions=run.predictions.assign(label=labels))).notes
+    assert any("labels are known of 2 (a) and 2 (b)" in note for note in notes)
+    alike = GroupRegions().analyze(replace(run, predictions=run.predictions.assign(label=3.0))).notes
+    assert any("mean labels are all the same" in note for note in alike)
+
+
+def test_people_without_a_cohort_are_told_in_the_report() -> None:
+    run = planted(people=14)
+    group = run.covariates["group"].where(run.covariates["participant"] != "p13")
+    twice = run.covariates[run.covariates["participant"] == "p12"].assign(recording="other", group="b")
+    covariates = pd.concat([run.covariates.assign(group=group), twice], ignore_index=True)
+    analysis = GroupRegions(by="group").analyze(replace(run, covariates=covariates))
+    assert (
+        "Left out are 2 of 14 explained participants, who are in neither cohort: 'group' is not known of 1, differs "
+        "between the recordings of 1."
+    ) in analysis.notes
+    people = analysis.tables["group_regions_participants"]
+    assert people["participant"].nunique() == 12
 
 
 @pytest.mark.parametrize("measure", ["share", "signed"])
@@ -254,7 +369,41 @@ def test_nothing_planted_is_nothing_found() -> None:
 
 def test_cohorts_too_small_to_find_anything_are_told() -> None:
     analysis = GroupRegions().analyze(planted(people=6))
-    assert any("p cannot be below 0.1" in note for note in analysis.notes)
+    assert any("p cannot be below 0.1" in note and "nothing could be found" in note for note in analysis.notes)
+
+
+def varied(people: int) -> Any:
+    """A run in which the importance of four regions differs between people, and not between cohorts."""
+    view = AnalyzerSuite().view(participants=people)
+    rows = view.relevance.copy()
+    rng = np.random.default_rng(0)
+    for person in rows["participant"].unique():
+        for region in ("mouth", "nose", "elsewhere_face", "background"):
+            place = (rows["participant"] == person) & (rows["region"] == region)
+            rows.loc[place, ["signed", "positive", "absolute"]] *= rng.uniform(0.8, 1.2)
+    return replace(view, relevance=rows)
+
+
+@pytest.mark.parametrize(
+    ("correction", "told"),
+    [("holm", "so that nothing could be found"), ("benjamini_hochberg", "differences in fewer than 3 of")],
+)
+def test_the_smallest_p_is_held_against_what_the_correction_leaves(correction: str, told: str) -> None:
+    """Of four and four people p is 2/70 at best: below 5 %, and above 5 % over the number of tests."""
+    analysis = GroupRegions(correction=correction).analyze(varied(8))
+    assert analysis.tables["group_regions"]["p"].notna().sum() == 4
+    (note,) = [note for note in analysis.notes if "cannot be below" in note]
+    assert "p cannot be below 0.029" in note
+    assert "0.013" in note  # 0.05 / 4
+    assert told in note
+
+
+def test_few_random_divisions_are_told_as_the_reason() -> None:
+    """One in 100 is all that 99 divisions can give."""
+    analysis = GroupRegions(permutations=99, correction="holm", level=0.02).analyze(varied(12))
+    assert any("p cannot be below 0.01" in note and "'permutations'" in note for note in analysis.notes)
+    enough = GroupRegions(correction="holm").analyze(varied(12))
+    assert not any("cannot be below" in note for note in enough.notes)
 
 
 @pytest.mark.parametrize(("people", "told"), [(5, "'b' has 2"), (4, "'a' has 2 and the cohort 'b' has 2")])

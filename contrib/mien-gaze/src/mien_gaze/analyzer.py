@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
 
     from mien import Chart, ClipKey
     from mien_gaze.gathering import Gathered
-
-log = logging.getLogger(__name__)
 
 _FILE_COLUMNS = ("recording", "time", "x", "y", "duration", "viewer")
 
@@ -139,7 +136,6 @@ class GazeAgreement(Analyzer):
         if fixations.empty:
             return Analysis(notes=[*problems, "Relevance is not compared with gaze: there is no fixation."])
         gathered = gather(run, fixations, keys, self.weigh)
-        _tell_unknown(gathered.unknown, run)
         return self._compared(run, methods, gathered, problems)
 
     def _fixations(self, run: RunView, recordings: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
@@ -207,10 +203,3 @@ class GazeAgreement(Analyzer):
         blurred = "; relevance is blurred alike" if self.blur else "; relevance is not blurred"
         pixels = f"{self.sigma_pixels:g} pixels of the video{degrees}"
         return f"The Gaussian around a fixation has a sigma of {pixels}{blurred}."
-
-
-def _tell_unknown(unknown: Sequence[str], run: RunView) -> None:
-    """Name the recordings that are not of the run in the log: a report may be without names."""
-    known = [str(name) for name in run.recordings["recording"]]
-    for name in unknown[:10]:
-        log.warning("fixations: '%s' is not a recording of this run. %s", name, nearest(name, known))

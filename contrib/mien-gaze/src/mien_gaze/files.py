@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from mien import DataError, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
+
+log = logging.getLogger(__name__)
 
 COLUMNS = ("recording", "time", "x", "y", "duration", "viewer")
 """Of a file, and of the tables here: time and duration in seconds, places in pixels of the video as displayed."""
@@ -27,7 +30,7 @@ class FixationFile:
     table : DataFrame
         `COLUMNS`; numbers that could not be read are NaN, missing texts are empty.
     problems : tuple of str
-        Files of a folder that could not be used, and why: one sentence each.
+        How many files of a folder could not be used, without their names, which may say who somebody is.
     """
 
     table: pd.DataFrame
@@ -47,7 +50,7 @@ def read_fixations(path: Path, columns: Mapping[str, str]) -> FixationFile:
     ------
     DataError
         When nothing can be read: the file or folder is missing or empty, or columns are.  In a folder a file that
-        cannot be read is a problem, unless there is no other.
+        cannot be read is a problem, unless there is no other; the log says which, and why.
     """
     if path.is_dir():
         return _folder(path, columns)
@@ -69,16 +72,19 @@ def _folder(path: Path, columns: Mapping[str, str]) -> FixationFile:
     if not files:
         hint = "It should hold one CSV file for each recording, named after the recording's id."
         raise DataError("The folder holds no CSV file.", where=str(path), hint=hint)
-    tables, problems, first = [], [], None
+    tables = []
     for file in files:
         try:
             tables.append(_file(file, columns, file.stem))
-        except DataError as error:
-            first = first or error
-            problems.append(f"The fixation file of recording '{file.stem}' is left out: {error.message}")
-    if first is not None and not tables:
-        raise first
-    return FixationFile(pd.concat(tables, ignore_index=True), tuple(problems))
+        except DataError as error:  # a file may be called after a person, and a report may be without names
+            reason = f"{error.message} {error.hint or ''}".rstrip()
+            log.warning("fixations: the file '%s' is left out: %s", file.name, reason)
+    if not tables:
+        message = f"None of the {len(files)} fixation files of the folder can be used."
+        raise DataError(message, where=str(path), hint="The log says why, file by file.")
+    bad = len(files) - len(tables)
+    problem = f"{bad} of {len(files)} fixation files cannot be used and are left out; the log says which, and why."
+    return FixationFile(pd.concat(tables, ignore_index=True), (problem,) if bad else ())
 
 
 def _file(path: Path, columns: Mapping[str, str], recording: str | None) -> pd.DataFrame:

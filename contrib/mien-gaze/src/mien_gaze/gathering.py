@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mien import RunView
+
+log = logging.getLogger(__name__)
 
 _OF_WINDOWS = {BETWEEN: "between_windows", NO_FACE: "no_face", OUTSIDE: "outside_crop", USED: "used"}
 _RATE = 25.0  # frames a second, of a video of a single frame, which tells no rate
@@ -46,8 +49,6 @@ class Gathered:
         The table ``gaze_recordings``.
     shape : (int, int)
         Of the crop.
-    unknown : sequence of str
-        Names of recordings in the file that are not of the run; not for the report.
     """
 
     looked: Sequence[Looked]
@@ -55,7 +56,6 @@ class Gathered:
     fates: Mapping[str, int]
     recordings: pd.DataFrame
     shape: tuple[int, int]
-    unknown: Sequence[str] = field(default_factory=tuple)
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,8 @@ def gather(run: RunView, fixations: pd.DataFrame, keys: Sequence[ClipKey], weigh
     """
     videos = {recording: Video.of(run, recording) for recording in dict.fromkeys(key.recording for key in keys)}
     fates = first_fates(fixations, set(run.recordings["recording"]), videos, weigh)
-    _require_some(run, fixations, fates)
+    _tell_unknown(sorted(set(fixations["recording"][fates == "unknown_recording"])), run)
+    _require_some(fates)
     usable = fixations[fates == "used"]
     own = {str(name): table for name, table in usable.groupby("recording", sort=False)}
     nothing = usable.iloc[:0]
@@ -123,14 +124,12 @@ def gather(run: RunView, fixations: pd.DataFrame, keys: Sequence[ClipKey], weigh
                 looked.append(Looked(window, points))
     for name, table in own.items():
         fates.loc[table.index] = np.array([_OF_WINDOWS[int(code)] for code in reached[name]], dtype=object)
-    unknown = sorted(set(fixations["recording"][fates == "unknown_recording"]))
     return Gathered(
         looked=looked,
         windows=len(keys),
         fates={fate: int((fates == fate).sum()) for fate in FATES},
         recordings=_by_recording(run, fixations, fates, set(videos)),
         shape=shape,
-        unknown=unknown,
     )
 
 
@@ -172,11 +171,17 @@ def first_fates(
     return pd.Series(fates, index=fixations.index)
 
 
-def _require_some(run: RunView, fixations: pd.DataFrame, fates: pd.Series[str]) -> None:
+def _tell_unknown(unknown: Sequence[str], run: RunView) -> None:
+    """Name the recordings that are not of the run in the log: a report may be without names."""
+    known = [str(name) for name in run.recordings["recording"]]
+    for name in unknown[:10]:
+        log.warning("fixations: '%s' is not a recording of this run. %s", name, nearest(name, known))
+
+
+def _require_some(fates: pd.Series[str]) -> None:
     if (fates == "unknown_recording").all():
-        name = str(fixations["recording"].iloc[0])
-        message = f"No fixation is on a recording of this run: '{name}', for one, is not a recording's id."
-        raise DataError(message, where="fixations", hint=nearest(name, map(str, run.recordings["recording"])))
+        hint = "Its column 'recording' (a folder: its files' names) should be the recordings' ids; the log names some."
+        raise DataError("No fixation is on a recording of this run.", where="fixations", hint=hint)
     placed = fates[~fates.isin(["unknown_recording", "not_explained", "invalid"])]
     if len(placed) and (placed == "beyond_video").all():
         hint = "Times are seconds from the start of the video; are these milliseconds, or of another clock?"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from mien import Analysis, Analyzer, Column, LandmarkMap, LandmarkPanel, RunView, Table
+from mien import Analysis, Analyzer, ClipKey, Column, LandmarkMap, LandmarkPanel, RunView, Table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,12 +21,37 @@ if TYPE_CHECKING:
 _TABLE = "landmark_relevance"
 
 
+@dataclass
+class _Shares:
+    """Shares ``(N,)`` of each clip by method and class, then participant; how many clips are left out, by why."""
+
+    clips: int
+    found: dict[tuple[str, str], dict[str, list[FloatArray]]] = field(default_factory=dict)
+    left: Counter[str] = field(default_factory=Counter)
+
+    def add(self, method: str, name: str, key: ClipKey, share: FloatArray | None) -> None:
+        """Keep the share of a clip, or count the clip where it has none."""
+        if share is None:
+            self.left[f"without any relevance ({method})"] += 1
+        else:
+            self.found.setdefault((method, name), {}).setdefault(key.participant, []).append(share)
+
+    def gaps(self) -> list[str]:
+        """Return what is left out, as a sentence."""
+        reasons = ", ".join(f"{count} {why}" for why, count in self.left.items() if count)
+        return [f"Left out, of {self.clips} explained clips: {reasons}."] if reasons else []
+
+
 class LandmarkRelevance(Analyzer):
     """The share of relevance of each landmark, for the clips of each class, on a drawn mean face.
 
-    A clip's relevance is summed over x and y, its absolute values over time, and divided by the total.  Shares are
-    averaged over a participant's clips of a class, then over participants; the interval is a bootstrap over
-    participants.
+    A clip's relevance is summed over x and y, its absolute values over the frames with a face, and divided by the
+    total.  Shares are averaged over a participant's clips of a class, then over participants; the interval is a
+    bootstrap over participants.  Clips out of distribution are left out, unless there is nothing else, and so are
+    clips without a label, a face or any relevance; the report says how many.
+
+    The region that is told for each class is that of the largest *density*: its landmarks' share of the relevance over
+    their share of the landmarks, so that a region does not come first for having more of them.
     """
 
     tables: ClassVar[tuple[Table, ...]] = (
@@ -50,35 +78,39 @@ class LandmarkRelevance(Analyzer):
         import numpy as np
         import pandas as pd
 
-        shares, foreign = self._shares(run)
-        if not shares:
-            why = "clips are pixels, not landmarks" if foreign else "no labelled clip was explained"
-            return Analysis(notes=[f"Relevance by landmark is not computed: {why}."])
+        shares = self._shares(run)
+        if shares is None:
+            return Analysis(notes=["Relevance by landmark is not computed: clips are pixels, not landmarks."])
+        if not shares.found:
+            why = "no explained clip has a label, a face and relevance" if shares.clips else "no clip was explained"
+            return Analysis(notes=[f"Relevance by landmark is not computed: {why}.", *shares.gaps()])
         rng = np.random.default_rng(run.seed)
-        rows = [
-            self._rows(method, name, people, rng) for (method, name), people in sorted(shares.items()) if len(people)
-        ]
+        rows = [self._rows(method, name, people, rng) for (method, name), people in sorted(shares.found.items())]
         table = pd.concat(rows, ignore_index=True)
-        methods = list(dict.fromkeys(table["method"]))
-        notes = [self._note(run, method, table[table["method"] == method]) for method in methods]
-        charts = [self._chart(run, method, table[table["method"] == method]) for method in methods]
-        return Analysis(tables={_TABLE: table}, charts=charts, notes=notes)
+        by_method = {method: table[table["method"] == method] for method in dict.fromkeys(table["method"])}
+        charts = [self._chart(run, method, own) for method, own in by_method.items()]
+        return Analysis(tables={_TABLE: table}, charts=charts, notes=[*_by_region(run, by_method), *shares.gaps()])
 
-    def _shares(self, run: RunView) -> tuple[dict[tuple[str, str], dict[str, list[FloatArray]]], bool]:
-        """Return shares ``(N,)`` of each clip by method and class, then participant; and whether clips are pixels."""
-        found: dict[tuple[str, str], dict[str, list[FloatArray]]] = {}
-        explained = set(zip(run.relevance["method"], run.relevance["recording"], strict=True))
-        for batch in run.clips() if len(explained) else ():
+    def _shares(self, run: RunView) -> _Shares | None:
+        """Return the shares of all clips that count; None where clips are pixels."""
+        import numpy as np
+
+        methods, foreign = _explained(run)
+        shares = _Shares(len(methods) + foreign)
+        shares.left["out of distribution"] = foreign
+        for batch in run.clips(list(methods)) if methods else ():
             if batch.layout != "landmarks":
-                return {}, True
-            for key, label in zip(batch.keys, batch.labels.tolist(), strict=True):
+                return None
+            faces = np.asarray(batch.valid, bool)
+            for key, label, valid in zip(batch.keys, batch.labels.tolist(), faces, strict=True):
                 if label != label:  # unknown
-                    continue
-                for method in run.methods:
-                    if (method, key.recording) in explained:
-                        people = found.setdefault((method, _name(run, label)), {})
-                        people.setdefault(key.participant, []).append(_share(run.maps(method, key)))
-        return found, False
+                    shares.left["without a label"] += 1
+                elif not valid.any():
+                    shares.left["without a frame with a face"] += 1
+                else:
+                    for method in methods[key]:
+                        shares.add(method, _name(run, label), key, _share(run.maps(method, key), valid))
+        return shares
 
     def _rows(
         self, method: str, name: str, people: dict[str, list[FloatArray]], rng: np.random.Generator
@@ -113,17 +145,36 @@ class LandmarkRelevance(Analyzer):
             unit="% of relevance",
         )
 
-    def _note(self, run: RunView, method: str, table: pd.DataFrame) -> str:
+
+def _explained(run: RunView) -> tuple[dict[ClipKey, list[str]], int]:
+    """Return the methods that explained each clip, and how many clips out of distribution are left out."""
+    rows = run.relevance[["method", "recording", "participant", "window", "split"]].drop_duplicates()
+    inside = rows[rows["split"] != "out_of_distribution"]
+    kept = inside if len(inside) else rows
+    found: dict[ClipKey, list[str]] = {}
+    for method, recording, participant, window in kept.drop(columns="split").itertuples(index=False):
+        found.setdefault(ClipKey(str(recording), str(participant), int(window)), []).append(str(method))
+    return found, len(rows[["recording", "window"]].drop_duplicates()) - len(found)
+
+
+def _by_region(run: RunView, tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Return, for each method and class, the region whose landmarks hold most relevance each."""
+    count = max((int(table["landmark"].max()) + 1 for table in tables.values()), default=0)
+    regions = {name: [point for point in points if point < count] for name, points in run.scheme.regions.items()}
+    if not any(regions.values()):
+        return ["Relevance is not told by region: the landmark scheme has no regions."]
+    notes = []
+    for method, table in tables.items():
         parts = []
         for name, own in table.groupby("class", sort=False):
             share = own.set_index("landmark")["share"]
-            regions = {
-                region: float(share[[point for point in points if point in share.index]].sum())
-                for region, points in run.scheme.regions.items()
-            }
-            first = max(regions, key=lambda region: regions[region])
-            parts.append(f"{name}: {first.replace('_', ' ')} {regions[first]:.0%}")
-        return f"Region whose landmarks hold most relevance ({method}): {'; '.join(parts)}."
+            density = {region: float(share[points].mean()) * count for region, points in regions.items() if points}
+            first = max(density, key=lambda region, density=density: density[region])  # type: ignore[misc]
+            parts.append(f"{name}: {first.replace('_', ' ')} {density[first]:.1f}")
+        notes.append(
+            f"Region whose landmarks hold most relevance each ({method}; 1 is an even spread): {'; '.join(parts)}."
+        )
+    return notes
 
 
 def _name(run: RunView, label: float) -> str:
@@ -131,10 +182,10 @@ def _name(run: RunView, label: float) -> str:
     return classes[int(label)] if 0 <= label < len(classes) else f"{label:g}"
 
 
-def _share(relevance: FloatArray) -> FloatArray:
-    """Return the share of each landmark of a clip's relevance ``(T, N)``; even where there is none at all."""
+def _share(relevance: FloatArray, valid: npt.NDArray[np.bool_]) -> FloatArray | None:
+    """Return the share of each landmark of a clip's relevance ``(T, N)`` over frames with a face; None without any."""
     import numpy as np
 
-    held = np.abs(np.asarray(relevance, float)).sum(0)
+    held = np.abs(np.asarray(relevance, float)[valid]).sum(0)
     total = held.sum()
-    return np.asarray(held / total if total > 0 else np.full(len(held), 1 / len(held)))
+    return np.asarray(held / total) if total > 0 else None

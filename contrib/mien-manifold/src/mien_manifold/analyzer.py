@@ -157,10 +157,13 @@ class Manifold(Analyzer):
     def analyze(self, run: RunView) -> Analysis:
         """Return the embeddings, their quality, how they go with ratings, and the figures."""
         from mien_manifold.ratings import known, require
-        from mien_manifold.windows import chosen
+        from mien_manifold.windows import candidates, chosen
+        from mien_manifold.words import left_out
 
         fold, notes = self._fold(run.predictions)
-        rows = chosen(run.predictions, self.split, fold, self.windows)
+        all_rows = candidates(run.predictions, self.split, fold)
+        rows = chosen(all_rows, self.windows)
+        notes += left_out(all_rows, rows, self.windows)
         if len(rows) < _FEWEST:
             return Analysis(notes=[_nothing(len(rows), self.split), *notes])
         about = known(run, rows, self.ratings)
@@ -169,7 +172,8 @@ class Manifold(Analyzer):
         study, gaps = self._study(run, rows, about)
         if not study.embedded:
             return Analysis(notes=["Nothing is embedded.", *gaps, *notes])
-        return self._told(run, study, about, [*notes, *about.notes, *gaps])
+        whole = len(all_rows), all_rows["participant"].nunique()
+        return self._told(run, study, about, whole, [*notes, *about.notes, *gaps])
 
     def _fold(self, predictions: pd.DataFrame) -> tuple[int | None, list[str]]:
         """Return the fold to embed, and why; None where one network judges all, or is not asked."""
@@ -223,7 +227,7 @@ class Manifold(Analyzer):
             notes += [f"{name}: {note}" for note in found[name].notes]
         return found, notes
 
-    def _told(self, run: RunView, study: Study, about: Known, notes: list[str]) -> Analysis:
+    def _told(self, run: RunView, study: Study, about: Known, whole: tuple[int, int], notes: list[str]) -> Analysis:
         from mien_manifold import charts, measured, words
 
         methods, quality = measured.quality_tables(study)
@@ -231,7 +235,7 @@ class Manifold(Analyzer):
         axes, ratings = measured.axes_table(study, rated), measured.ratings_table(study, rated)
         drawn, gaps = charts.scatters(study, self.colour_by, list(run.objective.severity_bands))
         drawn += [*charts.quality_charts(quality), *charts.axes_chart(axes), *charts.ratings_chart(ratings)]
-        said = [words.described(study, self.pooling)]
+        said = [words.described(study, self.pooling, *whole)]
         if self.split == "all":
             said.append(
                 "Participants whom the network was trained on are among them: of those it stores the label, so that "

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from mien import ClipKey
 
 
-def chosen(predictions: pd.DataFrame, split: str, fold: int | None, most: int) -> pd.DataFrame:
-    """Return at most so many windows, as many of each participant, spread evenly over the participant's own.
+def candidates(predictions: pd.DataFrame, split: str, fold: int | None) -> pd.DataFrame:
+    """Return the windows that may be embedded.
 
     Parameters
     ----------
@@ -21,7 +21,6 @@ def chosen(predictions: pd.DataFrame, split: str, fold: int | None, most: int) -
         Held-out participants alone, or all of the data set; never what is out of distribution.
     fold : int or None
         Those that the network of this fold judges; None for all.
-    most : int
 
     Returns
     -------
@@ -30,7 +29,14 @@ def chosen(predictions: pd.DataFrame, split: str, fold: int | None, most: int) -
     """
     own = predictions["split"] == "test" if split == "test" else predictions["split"] != "out_of_distribution"
     rows = predictions[own if fold is None else own & (predictions["fold"] == fold)]
-    rows = rows.sort_values(["participant", "recording", "window"], kind="stable", ignore_index=True)
+    return rows.sort_values(["participant", "recording", "window"], kind="stable", ignore_index=True)
+
+
+def chosen(rows: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Return at most so many of the candidates, as many of each participant, spread evenly over the participant's own.
+
+    Where participants are more than that, they are spread evenly too, with one window each.
+    """
     if len(rows) <= most:
         return rows
     people = [group.index for _, group in rows.groupby("participant", sort=True)]

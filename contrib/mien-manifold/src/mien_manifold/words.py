@@ -12,15 +12,26 @@ if TYPE_CHECKING:
 _LEVEL = 0.05
 
 
-def described(study: Study, pooling: str) -> str:
-    """Return whose features were embedded."""
+def described(study: Study, pooling: str, windows: int, people: int) -> str:
+    """Return whose features were embedded, of how many windows and participants there are."""
     features = study.features
     whose = "the run's network" if features.network == "run" else f"the backbone '{features.network}', not trained here"
     averaged = {"mean": "mean over time and space", "time": "mean over time", "none": "nothing averaged"}[pooling]
     return (
-        f"Embedded: {len(study.about)} windows of {study.people} participants; the features are the output of stage "
-        f"'{features.stage}' of {whose}, {features.values.shape[1]} numbers a window ({averaged})."
+        f"Embedded: {_of(len(study.about), windows)} windows of {_of(study.people, people)} participants; the features "
+        f"are the output of stage '{features.stage}' of {whose}, {features.values.shape[1]} numbers a window "
+        f"({averaged})."
     )
+
+
+def left_out(rows: pd.DataFrame, kept: pd.DataFrame, most: int) -> list[str]:
+    """Return how many windows and participants the limit leaves out, where it does."""
+    windows, people = len(rows), rows["participant"].nunique()
+    if len(kept) == windows:
+        return []
+    gone = people - kept["participant"].nunique()
+    altogether = f", and {gone} of {people} participants altogether" if gone else ""
+    return [f"The limit ('windows': {most}) leaves out {windows - len(kept)} of {windows} windows{altogether}."]
 
 
 def qualities(table: pd.DataFrame, neighbours: int) -> list[str]:
@@ -86,3 +97,7 @@ def ratings_found(table: pd.DataFrame) -> list[str]:
 def _interval(row: dict[Any, Any]) -> str:
     low, high = row["low"], row["high"]
     return "" if low != low or high != high else f" (95 % interval {low:.2f} to {high:.2f})"
+
+
+def _of(some: int, everything: int) -> str:
+    return f"{some}" if some == everything else f"{some} of {everything}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from mien_perturbation.group_charts import title
@@ -17,13 +18,12 @@ _TOLD = 5  # differences in sentences; the table has all
 
 def findings(table: pd.DataFrame, found: Cohorts, measure: str, correction: str, level: float) -> list[str]:
     """Return who was compared, which regions differ, and what cannot be told."""
-    from mien_perturbation.cohort_tests import smallest_p
-
     first, second = found.names
     sizes = found.sizes()
     notes = [
         f"Importance ({measure}) of regions in two cohorts ({found.covariate}): {first} ({sizes[0]} participants) and "
-        f"{second} ({sizes[1]}). A difference has many possible reasons and is no proof that people are treated unlike."
+        f"{second} ({sizes[1]}). A difference has many reasons and is no proof that people are treated unlike.",
+        *_left_out(found),
     ]
     tested = table[table["p"].notna()]
     called = tested[tested["adjusted_p"] <= level].sort_values("adjusted_p", kind="stable")
@@ -32,11 +32,7 @@ def findings(table: pd.DataFrame, found: Cohorts, measure: str, correction: str,
         text = f"None of {len(tested)} tests (methods x regions) has an {adjusted} of {level:g} or below"
         if len(tested):
             text += f"; the smallest: {_told(tested.sort_values('p', kind='stable').iloc[0], found)}"
-        notes.append(f"{text}. No difference found is not no difference.")
-        least = smallest_p(*sizes)
-        if least > level:
-            people = f"With {sizes[0]} and {sizes[1]} participants"
-            notes.append(f"{people} p cannot be below {_number(least)}: nothing could be found.")
+        notes += [f"{text}. No difference found is not no difference.", *_too_few(tested, correction, level)]
     else:
         notes.append(
             f"{len(called)} of {len(tested)} tests (methods x regions) have an {adjusted} of {level:g} or below."
@@ -45,21 +41,70 @@ def findings(table: pd.DataFrame, found: Cohorts, measure: str, correction: str,
     return notes + _gaps(table)
 
 
-def labels_note(predictions: pd.DataFrame, found: Cohorts, permutations: int, seed: int) -> list[str]:
+def labels_note(predictions: pd.DataFrame, found: Cohorts, resamples: int, seed: int) -> list[str]:
     """Return how the cohorts' labels differ, where they are known: the first other reason to look at."""
     from mien_perturbation.cohort_tests import compared
+    from mien_perturbation.cohorts import FEWEST
 
     own = predictions.dropna(subset=["label"]).groupby("participant")["label"].mean()
     sides = [[value for person, value in own.items() if found.of.get(str(person)) == name] for name in found.names]
-    if min(map(len, sides)) < 2:
-        return []
-    one = compared(sides[0], sides[1], permutations, 100, seed)
-    if one.p != one.p:  # NaN: all labels are the same
-        return []
+    first, second = found.names
+    if min(map(len, sides)) < FEWEST:
+        sizes = f"{len(sides[0])} ({first}) and {len(sides[1])} ({second})"
+        return [f"How the cohorts' labels differ is not told: labels are known of {sizes} participants."]
+    if len({*sides[0], *sides[1]}) == 1:
+        return ["The participants' mean labels are all the same."]
+    one = compared(sides[0], sides[1], 0, resamples, seed)  # without a test: labels may differ for all that p says
+    interval = f"95 % interval {_number(one.low)} to {_number(one.high)}"
     return [
-        f"The cohorts' labels differ by {_number(one.value)} on average (p = {_number(one.p)}): "
-        + ("a difference in regions may come from that." if one.p <= 0.05 else "no sign that labels are behind it.")
+        f"The cohorts' labels differ by {_number(one.value)} on average ({first} less {second}; {interval}): a "
+        "difference in regions may come from labels as far apart as that."
     ]
+
+
+def _left_out(found: Cohorts) -> list[str]:
+    """Return how many people are in neither cohort, and why."""
+    why = {
+        "is not known of": found.unknown,
+        "differs between the recordings of": found.differing,
+        "has another value for": found.others,
+    }
+    left = sum(why.values())
+    if not left:
+        return []
+    reasons = ", ".join(f"{reason} {count}" for reason, count in why.items() if count)
+    who = f"{left} of {left + len(found.of)} explained participants, who are in neither cohort"
+    return [f"Left out are {who}: '{found.covariate}' {reasons}."]
+
+
+def _too_few(tested: pd.DataFrame, correction: str, level: float) -> list[str]:
+    """Return what could not have been found, as no p can be as small as the correction asks for.
+
+    Of m tests the smallest p has to be level / m or below.  Benjamini and Hochberg ask less of each where several are
+    as small: of k, level x k / m.
+    """
+    if tested.empty:
+        return []
+    leasts = [_least(row) for _, row in tested.iterrows()]
+    least, tests = min(leasts), len(tested)
+    if least <= level / tests:
+        return []
+    needed = math.ceil(least * tests / level - 1e-9)
+    could = "nothing could be found"
+    if correction == "benjamini_hochberg" and needed <= tests:
+        could = f"differences in fewer than {needed} of {tests} tests could not be found"
+    few = "participants" if tested["exact"].iloc[leasts.index(least)] else "divisions ('permutations')"
+    asked = f"the correction asks for {_number(level / tests)} or below of the smallest of {tests}"
+    return [f"With so few {few} p cannot be below {_number(least)}, and {asked}, so that {could}."]
+
+
+def _least(row: Any) -> float:
+    """Return the smallest p that a test can give."""
+    from mien_perturbation.cohort_tests import smallest_p
+
+    if not row["exact"]:
+        return 1 / (1 + float(row["divisions"]))
+    return smallest_p(int(row["first_participants"]), int(row["second_participants"]))
 
 
 def _told(row: Any, found: Cohorts) -> str:

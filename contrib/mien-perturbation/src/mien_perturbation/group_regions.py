@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from mien import Analysis, Analyzer, Column, RunView, Table
+from mien_perturbation.cohorts import named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,6 +15,14 @@ if TYPE_CHECKING:
     from mien_perturbation.cohorts import Cohorts
 
 Measure = Literal["density", "share", "signed"]
+
+
+def _text(value: Any) -> Any:
+    return named(value) if isinstance(value, bool | int | float) else value
+
+
+Value = Annotated[str, BeforeValidator(_text), WithJsonSchema({"type": ["string", "number", "boolean"]})]
+"""A covariate's value: text, or what YAML makes a number or a truth value of."""
 
 _METHOD = Column("method", "string", "The user's name of the attribution method, a key of explain.methods.")
 _REGION = Column("region", "string", "A face region, elsewhere_face (the face outside all regions) or background.")
@@ -96,7 +105,7 @@ class GroupRegions(Analyzer):
     by: str | None = Field(
         None, description="The covariate that tells cohorts apart; none: the only one that has exactly two values."
     )
-    between: tuple[str, str] | None = Field(
+    between: tuple[Value, Value] | None = Field(
         None, description="Its two values to compare, where it has more; the difference is the first less the second."
     )
     cut_point: float | None = Field(
@@ -111,6 +120,19 @@ class GroupRegions(Analyzer):
     permutations: int = Field(9999, ge=99, description="Random divisions of a test; all where they are no more.")
     resamples: int = Field(2000, ge=100, description="Bootstrap resamples.")
     level: float = Field(0.05, gt=0, lt=1, description="Adjusted p-values at it or below are told as differences.")
+
+    @field_validator("between")
+    @classmethod
+    def _two(cls, between: tuple[str, str] | None) -> tuple[str, str] | None:
+        if between is not None and between[0] == between[1]:
+            raise ValueError(f"it names '{between[0]}' twice: a cohort is compared with another one")
+        return between
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.between is not None and self.cut_point is not None:
+            raise ValueError("give 'between' or 'cut_point': two values are compared, or a number is split")
+        return self
 
     def analyze(self, run: RunView) -> Analysis:
         """Return the tables ``group_regions`` and ``group_regions_participants``, bars of both, and what they say."""
@@ -131,7 +153,7 @@ class GroupRegions(Analyzer):
         table = self._compared(people, found, run.seed)
         notes = [
             *findings(table, found, self.measure, self.correction, self.level),
-            *labels_note(run.predictions, found, self.permutations, run.seed),
+            *labels_note(run.predictions, found, self.resamples, run.seed),
         ]
         columns = [column.name for column in _PEOPLE.columns]
         return Analysis(
