@@ -10,7 +10,7 @@ import pytest
 
 from mien import ConfigError, DataError
 from mien_manifold.ratings import grouped, known, read_ratings, require
-from mien_manifold.windows import chosen
+from mien_manifold.windows import candidates, chosen
 
 
 class Bands:
@@ -132,11 +132,11 @@ def predictions(counts: dict[str, int]) -> pd.DataFrame:
 
 def test_windows_are_spread_over_participants_and_over_their_own():
     table = predictions({"a": 40, "b": 5, "c": 7, "d": 10, "e": 3})
-    rows = chosen(table, "test", None, 20)
+    rows = chosen(candidates(table, "test", None), 20)
     assert set(rows["participant"]) == {"a", "d"}
     assert list(rows[rows["participant"] == "a"]["window"]) == [2, 6, 10, 14, 18, 22, 26, 30, 34, 38]
     assert len(rows[rows["participant"] == "d"]) == 10
-    assert set(chosen(table, "all", None, 1000)["participant"]) == {"a", "b", "d", "e"}
-    assert set(chosen(table, "all", 0, 1000)["participant"]) == {"a", "e"}
-    assert len(chosen(table, "all", None, 3)) == 3
-    assert chosen(table, "all", None, 3)["participant"].nunique() == 3
+    assert set(chosen(candidates(table, "all", None), 1000)["participant"]) == {"a", "b", "d", "e"}
+    assert set(chosen(candidates(table, "all", 0), 1000)["participant"]) == {"a", "e"}
+    assert len(chosen(candidates(table, "all", None), 3)) == 3
+    assert chosen(candidates(table, "all", None), 3)["participant"].nunique() == 3
