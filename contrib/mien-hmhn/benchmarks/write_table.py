@@ -21,16 +21,13 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
     if not found["complete"]:
         yield "**Not complete: some networks are still to be trained.**"
         yield ""
-    yield f"{held_out['recordings']} recordings of {held_out['participants']} held-out participants; seeds "
-    yield f"{', '.join(map(str, seeds))}; the mean over the seeds, with a 95 % interval by bootstrap over participants."
+    yield f"{held_out['recordings']} recordings of {held_out['participants']} held-out participants; the mean over the"
+    yield f"seeds {', '.join(map(str, seeds))}, with a 95 % interval by bootstrap over participants."
     yield ""
-    yield "| network | weights | " + " | ".join(title for title, _ in COLUMNS.values()) + " | training, s |"
-    yield "|---" * (len(COLUMNS) + 3) + "|"
+    yield "| network | weights | " + " | ".join(title for title, _ in COLUMNS.values()) + " |"
+    yield "|---" * (len(COLUMNS) + 2) + "|"
     for name, metrics in found["networks"].items():
-        about = found["about"][name]
-        seconds = [value for value in about["training_s"] if value is not None]
-        took = f"{min(seconds):.0f}-{max(seconds):.0f}" if seconds else ""
-        yield f"| `{name}` | {about['parameters']:,} | {cells(metrics)} | {took} |"
+        yield f"| `{name}` | {found['about'][name]['parameters']:,} | {cells(metrics)} |"
     yield ""
     yield "| difference | " + " | ".join(title for title, _ in COLUMNS.values()) + " |"
     yield "|---" * (len(COLUMNS) + 1) + "|"
@@ -42,8 +39,7 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
     for name, about in found["about"].items():
         yield from densities(name, about["mouth_density"])
     yield ""
-    yield f"Seconds are of a machine with other work ({found['machine']})."
-    yield "All figures: `benchmarks/results/compare.json`."
+    yield f"Measured on {found['machine']}. All figures: `benchmarks/results/compare.json`."
 
 
 def cells(metrics: Mapping[str, Any], sign: bool = False) -> str:
