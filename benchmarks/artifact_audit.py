@@ -113,6 +113,8 @@ def main() -> None:
     parser.add_argument("--store", type=Path, help="keeps what was computed")
     parser.add_argument("--dry", action="store_true", help="print the rates, and leave the result as it is")
     wanted = parser.parse_args()
+    analyzer = ArtifactAudit()
+    bounds = {"background": analyzer.background_bound, "place": analyzer.place_bound}
     done: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -123,13 +125,10 @@ def main() -> None:
                 done.append(one)
                 ratios = {row["method"]: (row["ratio"], row["place_ratio"]) for row in one["methods"]}
                 print(kind, seed, "ALARM" if one["alarm"] else "none", f"r = {one['pearson']:.3f}", ratios, flush=True)
-    found = rates(done)
-    analyzer = ArtifactAudit()
-    bounds = {"background": analyzer.background_bound, "place": analyzer.place_bound}
+            if not wanted.dry:  # after each seed: what is measured stays when the benchmark is stopped
+                write("artifact_audit", {"machine": machine(), "bounds": bounds, **rates(done), "each": done})
     if wanted.dry:
-        print(found)
-        return
-    write("artifact_audit", {"machine": machine(), "bounds": bounds, **found, "each": done})
+        print(rates(done))
 
 
 if __name__ == "__main__":

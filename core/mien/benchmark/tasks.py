@@ -57,7 +57,7 @@ TASKS = (
     PlantedTask("AU12", "AU12, lip corner puller", _SMILE, ("mouth",), epochs=8),
     PlantedTask("AU09", "AU9, nose wrinkler", {"AU09": 1.0}, ("nose",), epochs=22),
     PlantedTask("AU01+02", "AU1+2, brow raisers", {"AU01": 1.0, "AU02": 1.0}, _BROWS, epochs=24),
-    PlantedTask("AU04", "AU4, brow lowerer", {"AU04": 1.0}, _BROWS, epochs=24),
+    PlantedTask("AU04", "AU4, brow lowerer", {"AU04": 1.0}, _BROWS, epochs=40),
     PlantedTask("badge_cue", "a badge as the only cue", _SMILE, (), "cue", epochs=4),
     PlantedTask("badge_confounded", "a badge that tells what AU12 tells", _SMILE, ("mouth",), "confounded", epochs=8),
     PlantedTask("shuffled", "shuffled labels", _SMILE, (), "none", shuffled=True, epochs=8),

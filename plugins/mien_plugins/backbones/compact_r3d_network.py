@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import Tensor, nn
+from torch import Tensor, channels_last_3d, nn
 
 
 class ResidualBlock(nn.Module):
@@ -58,7 +58,8 @@ class CompactR3DNetwork(nn.Module):
 
     def forward(self, clips: Tensor) -> Tensor:
         """Return ``(B, outputs)`` of clips ``(B, 3, T, H, W)``."""
-        hidden = self.stem(clips)
+        # A CPU's convolutions of few channels take up to a third less time with the channels innermost.
+        hidden = self.stem(clips.contiguous(memory_format=channels_last_3d))
         for stage in self.stages.values():
             hidden = stage(hidden)
         result: Tensor = self.head(self.pool(hidden).flatten(1))
