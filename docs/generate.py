@@ -75,7 +75,7 @@ PUBLIC: dict[str, dict[str, tuple[str, str]]] = {
         "Statistics": (
             "The participant is the unit; see [Statistics](../concepts/statistics.md).",
             "mean_interval function_interval participant_bootstrap association permutation_association"
-            " benjamini_hochberg",
+            " benjamini_hochberg ranks",
         ),
         "Sections of a report": ("What the hook `mien_report_section` gives back.", "ReportSection SectionTable"),
         "Charts": (

@@ -82,6 +82,7 @@ if TYPE_CHECKING:  # what is loaded on first use, for type checkers: a class tha
     from mien.statistics import mean_interval as mean_interval
     from mien.statistics import participant_bootstrap as participant_bootstrap
     from mien.statistics import permutation_association as permutation_association
+    from mien.statistics import ranks as ranks
     from mien.tables import Column as Column
     from mien.tables import Table as Table
     from mien.types import ActionUnitTrace as ActionUnitTrace
@@ -198,6 +199,7 @@ _HOME = {
     "permutation_association": "mien.statistics",
     "point_bits": "mien.regions.bits",
     "prepare_torchvision": "mien.compat",
+    "ranks": "mien.statistics",
     "rasterise": "mien.regions.bits",
     "read_weights": "mien.state_dict",
     "rows_at_once": "mien.attribution",

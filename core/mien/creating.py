@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -37,10 +38,16 @@ def create(kind: str, use: str, **fields: Any) -> Component:
     kinds = [name for name in KINDS if name != "landmarks"]
     if kind not in kinds:
         raise ConfigError(f"There is no kind of component '{kind}'.", hint=nearest(kind, kinds))
+    made: Component = made_of(kind, use, fields)
+    return made
+
+
+def made_of(kind: str, use: str, fields: Mapping[str, Any]) -> Any:
+    """Return an installed component of a kind that there is; see `create` for its errors."""
     registry = load_registry()
     registry.require(kind, use)
     try:
-        made: Component = registry.create(kind, use, fields)
+        return registry.create(kind, use, fields)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -50,7 +57,6 @@ def create(kind: str, use: str, **fields: Any) -> Component:
             where=place or use,
             hint=nearest(place, registry.load(kind, use).model_fields) if unknown else None,
         ) from error
-    return made
 
 
 def landmark_scheme(use: str) -> LandmarkScheme:

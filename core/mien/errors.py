@@ -24,10 +24,10 @@ class MienError(Exception):
     """
 
     def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.where = where
-        self.hint = hint
+        self.message = printable(message)
+        self.where = where and printable(where)
+        self.hint = hint and printable(hint)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
@@ -56,6 +56,23 @@ class DataError(MienError):
 
 class ModelError(MienError):
     """A network, its weights or its input do not fit what is asked of them."""
+
+
+def printable(text: str) -> str:
+    r"""Return a text that every file and terminal takes: half a surrogate pair is spelt out, as ``\udcff``.
+
+    Python puts them in place of the bytes of a file name that are no UTF-8.
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def told(error: BaseException) -> str:
+    """Return an exception as ``Type: message``, without a full stop."""
+    try:
+        said = str(error)
+    except Exception as failure:  # noqa: BLE001  a stranger's exception may be unable to say anything
+        said = f"its text cannot be had ({type(failure).__name__})"
+    return printable(f"{type(error).__name__}: {said}".strip().rstrip(":."))
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
-from pydantic import ValidationError
 from torch import Tensor, nn
 
 from mien.attribution.attributing import attributed, unchanged
 from mien.attribution.guard import untouched
-from mien.errors import ConfigError, DataError, ModelError, nearest
+from mien.creating import made_of
+from mien.errors import ConfigError, DataError, ModelError
 from mien.interfaces import AttributionMethod, Backbone, ExplainedModel
 from mien.promises import at_work
 from mien.regions.pooling import pool_cells, region_rows
@@ -115,21 +115,7 @@ def _method(method: str | AttributionMethod, fields: Mapping[str, Any]) -> Attri
         if fields:
             raise ConfigError(f"The method is already made; {', '.join(fields)} cannot be set any more.")
         return method
-    registry = load_registry()
-    registry.entry("attribution", method)
-    registry.require("attribution", method)
-    try:
-        made: AttributionMethod = registry.create("attribution", method, fields)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        unknown = first["type"] == "extra_forbidden"
-        known = registry.load("attribution", method).model_fields
-        raise ConfigError(
-            f"'{method}' has no parameter '{place}'." if unknown else f"{first['msg']}.",
-            where=place or method,
-            hint=nearest(place, known) if unknown else None,
-        ) from error
+    made: AttributionMethod = made_of("attribution", method, fields)
     return made
 
 

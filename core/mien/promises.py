@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from mien.errors import MienError, ModelError, PluginError
+from mien.errors import MienError, ModelError, PluginError, told
 
 if TYPE_CHECKING:
     from mien.interfaces import Component
@@ -25,10 +25,14 @@ class Leaving(SystemExit):
     """A worker was told to end; it is nobody's failure."""
 
 
-def watch(watcher: Callable[[str], object] | None) -> None:
-    """Have a function called with who is at work in this process, and with an empty text when nobody is any more."""
+def watch(watcher: Callable[[str], object] | None) -> Callable[[str], object] | None:
+    """Have a function called with who is at work in this process, and with an empty text when nobody is any more.
+
+    Returns the one that was called before.
+    """
     global _watcher
-    _watcher = watcher
+    former, _watcher = _watcher, watcher
+    return former
 
 
 @lru_cache(maxsize=256)
@@ -91,8 +95,7 @@ def at_work(component: Component, call: str) -> Iterator[None]:
             raise ModelError(
                 f"The device's memory ran out, in '{call}'.", where=name_of(component), hint=hint
             ) from error
-        did = f"It raised {type(error).__name__}: {error}".rstrip(" :.")
-        raise broken(component, f"{did}, in '{call}'.", _PROMISE) from error
+        raise broken(component, f"It raised {told(error)}, in '{call}'.", _PROMISE) from error
     finally:
         if _watcher is not None:
             _watcher("")

@@ -1,15 +1,17 @@
 """Each guarantee of analyzers has an analyzer that breaks it, and is seen to."""
 
+import os
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+import torch
 
 from mien.interfaces import Analysis, Analyzer
 from mien.report.charts import LineChart, LineSeries
 from mien.tables import Column, Table
 from mien.testing import AnalyzerSuite, guarantees
-from mien.testing.broken import all_must_fail
+from mien.testing.broken import all_must_fail, must_fail
 
 TOTALS = Table(
     "own_totals", "A method.", (Column("method", "string", "Its name."), Column("total", "number", "A sum."))
@@ -75,6 +77,34 @@ class Sorts(Good):
         return super().analyze(run)
 
 
+class Threads(Good):
+    """Sets the number of torch's threads."""
+
+    def analyze(self, run):
+        torch.set_num_threads(torch.get_num_threads() % 2 + 1)
+        return super().analyze(run)
+
+
+class Precise(Good):
+    """Leaves another default type behind."""
+
+    def analyze(self, run):
+        torch.set_default_dtype(torch.float64)
+        return super().analyze(run)
+
+
+class FirstImport(Good):
+    """Uses a library whose first import sets an environment variable, as numba's does."""
+
+    imported: ClassVar = []
+
+    def analyze(self, run):
+        if not self.imported:
+            os.environ["SET_BY_A_LIBRARY"] = "1"
+            self.imported.append("library")
+        return super().analyze(run)
+
+
 class NeedsSomething(Good):
     """Takes the first row for granted."""
 
@@ -98,6 +128,13 @@ class Mentions(Good):
         return [("no_such_field", "method", "gradient")]
 
 
+class Checks(Good):
+    """Leaves the network in training mode."""
+
+    def check(self, model):
+        model.module.train()
+
+
 class TestGood(AnalyzerSuite):
     component = Good
 
@@ -112,9 +149,17 @@ BROKEN = {
     "nothing": NeedsSomething,
     "one participant": NeedsTwo,
     "mentions": Mentions,
+    "checks": Checks,
 }
 
 globals().update(all_must_fail(AnalyzerSuite, BROKEN))
+globals().update({f"Test{one.__name__}": must_fail(AnalyzerSuite, one, "run") for one in (Threads, Precise)})
+
+
+def test_what_the_first_import_of_a_library_does_is_not_the_plugins_deed():
+    AnalyzerSuite().test_the_run_is_left_as_it_was(FirstImport())
+    assert FirstImport.imported
+    assert "SET_BY_A_LIBRARY" not in os.environ
 
 
 def test_every_guarantee_is_broken():

@@ -4,6 +4,8 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,10 +14,11 @@ import torch
 from typer.testing import CliRunner
 
 from mien.benchmark.cost import measure_cost, peak_on_cpu
+from mien.benchmark.measuring import Measured, MeasureWorker
 from mien.benchmark.methods import VARIANTS, benchmark_methods, describe_methods, fitting_methods
 from mien.benchmark.result import BenchmarkResult, about_run, machine
 from mien.cli.app import app
-from mien.errors import ConfigError, ModelError
+from mien.errors import ConfigError, ModelError, PluginError
 from mien.registry import load_registry
 from mien.testing.attribution import first_output
 from mien.testing.fixtures import clip_batch, explained_network
@@ -149,16 +152,41 @@ def test_a_method_whose_requirement_is_not_installed_is_refused_with_the_reason(
         benchmark_methods(registry, ["saliency"])
 
 
-def test_a_method_whose_check_fails_in_any_way_is_refused_and_the_others_go_on(monkeypatch):
+@pytest.mark.parametrize("raised", [ValueError, SystemExit])
+def test_a_method_whose_check_fails_in_any_way_is_refused_and_the_others_go_on(monkeypatch, raised):
     def check(self, model):
-        raise ValueError("a stranger's mistake")
+        raise raised("a stranger's mistake")
 
     monkeypatch.setattr(REGISTRY.load("attribution", "saliency"), "check", check)
     found = fitting_methods(benchmark_methods(REGISTRY, ["saliency", "grad_cam"]), explained_network())
     assert set(found.methods) == {"grad_cam"}
-    assert "a stranger's mistake" in found.refused["saliency"]
+    assert "a stranger's mistake, in 'check'" in found.refused["saliency"]
+    assert "attribution 'saliency' of mien==" in found.refused["saliency"]
     with pytest.raises(ModelError, match=r"No attribution method can explain the network.*a stranger's mistake"):
         fitting_methods(benchmark_methods(REGISTRY, ["saliency"]), explained_network())
+
+
+def test_after_a_method_that_changed_the_network_it_is_built_again():
+    networks = []
+
+    class Worker(MeasureWorker):
+        def model(self, task):
+            return self._keep(("model", task.network.identity), self._build)
+
+        def _build(self):
+            networks.append(explained_network())
+            return networks[-1]
+
+    method = REGISTRY.create("attribution", "saliency")
+    worker = Worker(Measured((), {"saliency": method}, Path(), "cpu"))
+    task = SimpleNamespace(network=SimpleNamespace(identity="net"), method="saliency")
+    with worker.kept(task):
+        pass
+    assert worker.model(task) is networks[0]
+    changed = pytest.raises(PluginError, match=r"attribution 'saliency' of mien==.*It changed the network")
+    with changed, worker.kept(task):
+        worker.model(task).module.train()
+    assert worker.model(task) is networks[1]
 
 
 def test_what_is_said_of_a_run_holds_no_path_and_nothing_twice():

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pluggy
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from mien.config import RunConfig
@@ -22,6 +22,7 @@ from mien.config.settings import WindowSettings
 from mien.errors import ConfigError, ModelError
 from mien.interfaces import Backbone, Cropper, Dataset, Detector, LabelScale, Objective
 from mien.registry import Entry, Registry
+from mien.steps.explain_config import read_explain_config
 from mien.store.keys import file_digest
 from mien.training.checkpoint import ABOUT_FILE, WEIGHTS_FILE, load_checkpoint, save_checkpoint
 from mien.types import DatasetListing, InputSpec
@@ -225,6 +226,10 @@ def _edit(folder: Path, kind: str, **fields: object) -> None:
         {"scale": None},
         {"seed": "many"},
         {"sha256": None},
+        {"components": [1]},
+        {"training": 5},
+        {"provenance": "x"},
+        {"provenance": {"weights": [1]}},
     ],
     ids=str,
 )
@@ -279,14 +284,31 @@ def test_a_network_with_other_names_is_named(registry: Registry, tmp_path: Path)
 
 def test_a_plugin_that_is_not_installed(saved: tuple[Path, nn.Module], registry: Registry) -> None:
     _edit(saved[0], "backbone", use="net2")
-    with pytest.raises(ConfigError, match=r"no backbone 'net2'.*Did you mean 'net'"):
+    with pytest.raises(ConfigError, match=r"no backbone 'net2'.*Did you mean 'net'") as caught:
         load_checkpoint(saved[0], registry)
+    assert caught.value.where == str(saved[0])
 
 
 def test_fields_that_the_plugin_no_longer_takes(saved: tuple[Path, nn.Module], registry: Registry) -> None:
     _edit(saved[0], "backbone", depth=6)
-    with pytest.raises(ModelError, match="does not take the checkpoint's fields"):
+    with pytest.raises(ModelError, match=r"does not take the checkpoint's fields: depth: [^\n]*\.$"):
         load_checkpoint(saved[0], registry)
+
+
+def test_weights_of_another_kind_of_number_are_refused(saved: tuple[Path, nn.Module], registry: Registry) -> None:
+    weights, file = saved[0] / WEIGHTS_FILE, saved[0] / ABOUT_FILE
+    save_file({name: value.long() for name, value in load_file(weights).items()}, weights)
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"sha256": file_digest(weights)}))
+    with pytest.raises(ModelError, match=r"is of torch.float32 in the network and torch.int64 in the file"):
+        load_checkpoint(saved[0], registry)
+
+
+@pytest.mark.parametrize("content", ["[]", "5", "{", '{"explain": 5}'])
+def test_a_damaged_word_on_how_it_was_explained_is_told(tmp_path: Path, content: str) -> None:
+    (tmp_path / "explain.json").write_text(content)
+    with pytest.raises(ModelError) as caught:
+        read_explain_config(tmp_path)
+    assert caught.value.where == str(tmp_path / "explain.json")
 
 
 def test_another_version_of_a_plugin_is_told(

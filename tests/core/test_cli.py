@@ -24,6 +24,7 @@ from mien.errors import ConfigError, DataError, PluginError
 from mien.registry import KINDS, load_registry
 from mien.steps.context import RunOutcome
 from mien.store.store import Store
+from mien.testing.distributions import write_distribution
 
 CONFIG = """\
 dataset: {use: animated_face, participants: 8}
@@ -148,6 +149,25 @@ class TestBasics:
         result = call("config", "check", str(config))
         assert result.exit_code == 2
         assert "pip install 'mien[mediapipe]'" in result.stderr
+
+    def test_what_a_plugin_prints_does_not_spoil_the_json(self, tmp_path: Path) -> None:
+        source = "import os\nprint('printed')\nos.write(1, b'written')\nMIEN_API = '1'\n"
+        write_distribution(tmp_path, "mien-loud", {"mien_loud": source}, entry_points={"loud": "mien_loud"})
+        done = mien("plugins", "list", "--json", PYTHONPATH=str(tmp_path))
+        assert json.loads(done.stdout)["problems"] == []
+        assert "printed" in done.stderr
+        assert "written" in done.stderr
+
+    def test_brackets_in_the_help_of_a_plugins_command_are_shown(self, tmp_path: Path) -> None:
+        source = "from mien import hookimpl\n@hookimpl\ndef mien_commands(commands):\n"
+        source += "    commands.add('odd', 'mien_odd_help:odd', help='in [s] [/b]')\n"
+        source += "    commands.add('even', 'mien_odd_help:odd', help=5)\ndef odd(): pass\n"
+        write_distribution(tmp_path, "mien-odd", {"mien_odd_help": source}, entry_points={"odd": "mien_odd_help"})
+        for arguments in (["--help"], ["odd", "--help"]):
+            done = mien(*arguments, PYTHONPATH=str(tmp_path))
+            assert (done.returncode, "in [s] [/b]" in done.stdout) == (0, True), done.stderr
+        listed = mien("plugins", "list", PYTHONPATH=str(tmp_path)).stderr
+        assert "The command 'even' of mien-odd==1.0 cannot be added" in listed
 
     def test_reader_that_leaves_early_is_no_error(self) -> None:
         command = [sys.executable, "-m", "mien", "plugins", "list", "--json"]

@@ -66,6 +66,8 @@ def trouble(state, task, report):
             os._exit(7)
     if what == "hang":
         time.sleep(600)
+    if what == "dawdle":
+        time.sleep(3)
     return what
 def refuse(*_):
     raise PluginError("Its weights are absent.")
@@ -225,3 +227,19 @@ def test_a_missing_package_names_the_extra(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(PluginError, match="not installed") as error:
         Cluster("tcp://127.0.0.1:1", tmp_path).check()
     assert "mien[cluster]" in (error.value.hint or "")
+
+
+def test_a_task_without_progress_is_told_once(
+    work: ModuleType,
+    cluster: Cluster,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("mien.parallel.silence.LONG", 0.5)
+    tasks = [("dawdle", tmp_path / "log"), ("fine", tmp_path / "log")]
+    with caplog.at_level("WARNING", "mien"):
+        found = list(run_tasks(work.trouble, tasks, workers=1, cluster=cluster, name=lambda task: f"Task {task[0]}"))
+    assert {outcome.value for outcome in found} == {"dawdle", "fine"}
+    told = [record.message for record in caplog.records if "no progress" in record.message]
+    assert [message.partition(" has")[0] for message in told] == ["Task dawdle"]

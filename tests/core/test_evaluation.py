@@ -16,6 +16,7 @@ from mien.report.evaluation import confusion_chart, evaluation_grid, evaluation_
 from mien.statistics import permutation_association, sign_flip
 from mien.steps.measure import measure
 from mien.tables import TABLES, conform
+from mien.testing.training import SlopeScore
 from mien.training.splits import Fold
 from mien.types import Recording
 
@@ -193,6 +194,19 @@ def test_windows_are_averaged_before_they_are_put_into_bands(regression) -> None
     table = predictions([15.0], [15.0], windows=21)  # from 5 to 25
     found = confusion_table(table, regression, "session")
     assert found.loc[found["count"] > 0, ["level", "predicted_band"]].to_numpy().tolist() == [["participant", "mild"]]
+
+
+def test_classes_are_not_averaged_into_a_band_between_them() -> None:
+    classes = SlopeScore(bands={"low": 0.0, "middle": 1.0, "high": 2.0})
+    assert not classes.continuous
+    table = predictions([2, 2, 2], [0, 2, 2], windows=1).assign(participant="p", session="r", recording="r")
+    other = predictions([0], [0], windows=1).assign(participant="p", session="s", recording="s")
+    one, both = (confusion_table(own, classes, "participant") for own in (table, pd.concat([table, other])))
+    columns = ["level", "true_band", "predicted_band"]
+    assert one.loc[one["count"] > 0, columns].to_numpy().tolist() == [["participant", "high", "high"]]
+    # A participant of two classes is of neither.
+    found = both.loc[both["count"] > 0, columns].to_numpy().tolist()
+    assert found == [["recording", "low", "low"], ["recording", "high", "high"]]
 
 
 # The step, and the report

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -269,6 +270,18 @@ def test_covariates_are_numbers_where_all_are():
     assert covariates_table([]).columns.tolist() == ["recording", "participant"]
     with pytest.raises(DataError, match="'recording'"):
         covariates_table([recording("a", "p", covariates={"recording": 1.0})])
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [(1000001.0, 1000002.0), (0.1234567, 0.1234568), (1e22, 1e22 + 2**22), (3.0, 3.5), (np.float64(7.0), 7.25)],
+)
+def test_numbers_in_a_column_of_text_stay_different(numbers):
+    values = ["unknown", *numbers]
+    recordings = [recording(f"r{place}", "p", covariates={"site": value}) for place, value in enumerate(values)]
+    said = covariates_table(recordings)["site"].tolist()
+    assert [float(text) for text in said[1:]] == list(numbers)
+    assert not any(text.endswith(".0") for text in said)
 
 
 def test_networks_are_named_in_the_record():

@@ -16,18 +16,10 @@ from mien.errors import DataError
 from mien.interfaces import Analysis
 from mien.progress import QuietProgress
 from mien.report import palette
-from mien.report.charts import (
-    DrawnFace,
-    FrameBlock,
-    FrameGrid,
-    FramePicture,
-    GroupedBars,
-    GroupedPanel,
-    GroupedSeries,
-    broken,
-)
+from mien.report.charts import GroupedBars, GroupedPanel, GroupedSeries, broken
 from mien.report.draw_matplotlib import save
 from mien.report.draw_plotly import div, figure, to_json
+from mien.report.frame_charts import DrawnFace, FrameBlock, FrameGrid, FramePicture
 from mien.report.geometry import grouped_limits
 from mien.report.html import permitted
 from mien.report.material import ReportMaterial

@@ -178,6 +178,10 @@ class TestCommands:
             "mien-odd==1.0 brings a command 'run', but mien has one of this name; mien's own is used."
         )
 
+    def test_a_name_of_miens_own_is_told_by_the_listing(self, commands, monkeypatch):
+        monkeypatch.setattr("mien.cli.plugin_commands.load_registry", lambda: commands)
+        assert "brings a command 'run', but mien has one of this name" in mien("plugins", "list").stderr
+
     @pytest.mark.parametrize(
         ("name", "words"),
         [("number", "neither a typer.Typer nor a function"), ("absent", "cannot be imported: AttributeError")],
@@ -235,7 +239,31 @@ def sections(registry, *, tables=None, taken=()):
     return plugin_sections(registry, {}, {"participants": 2}, tables or {}, taken)
 
 
+class Mute:
+    """Cannot be shown."""
+
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+class Trusted(str):
+    """A text that says of itself that it is HTML."""
+
+    def __html__(self):
+        return f"<script>{self}</script>"
+
+
 class TestSections:
+    def test_a_text_that_calls_itself_html_is_escaped_too(self, registry):
+        told = Trusted("odd")
+        table = SectionTable(told, (told,), [(told,)])
+        shown = ReportSection(title=told, paragraphs=[told], remarks=[Remark(told, told)], tables=[table])
+        registry.add_plugin(mien_report_section=lambda: shown)
+        (section,), _ = sections(registry)
+        ((caption, cells),) = section.tables
+        texts = [section.title, *section.paragraphs, section.remarks[0].verdict, section.remarks[0].text, caption]
+        assert {type(text) for text in [*texts, *cells.headers, *cells.rows[0]]} == {str}
+
     def test_a_section_is_shown_with_its_owner(self, registry):
         shown = ReportSection(
             title="What <b>we</b> saw",
@@ -284,6 +312,9 @@ class TestSections:
             (ReportSection(title="t", remarks=None), "remarks must be a list"),
             (ReportSection(title="t", tables=None), "tables must be a list"),
             (ReportSection(title="t", charts=None), "charts must be a list"),
+            (ReportSection(title="t", remarks=[Remark("care", 5)]), "verdict and text must be texts"),
+            (ReportSection(title="t", remarks=[Remark("care", "few", "lurid")]), "level one of good, care, bad"),
+            (ReportSection(title="t", tables=[SectionTable("c", ("a",), [(Mute(),)])]), "RuntimeError: no text"),
         ],
     )
     def test_what_is_no_section_is_left_out_and_told(self, registry, answer, words):

@@ -12,7 +12,7 @@ from torch import nn
 
 from mien.interfaces import Analysis, Remark
 from mien.registry import load_registry
-from mien.report.charts import DrawnFace, FrameGrid
+from mien.report.frame_charts import DrawnFace, FrameGrid
 from mien.report.html import render
 from mien.report.privacy import Pseudonyms
 from mien.report.sections import content
@@ -67,9 +67,9 @@ def test_it_stands_at_the_top_of_the_explanations_and_at_figures_of_frames(html:
     assert '<p class="remark good"><b>Believe.</b> All is well.' in figure[:600]
 
 
-def test_the_findings_say_which_methods_to_believe(html: str) -> None:
+def test_the_findings_say_what_is_remarked_on_which_method(html: str) -> None:
     findings = html[html.index('<section id="findings">') : html.index('<section id="asked">')]
-    assert "Whether to believe the heat maps – do not believe: ig_blur; believe: lrp." in findings
+    assert "Remarks on the heat maps – do not believe: ig_blur; believe: lrp." in findings
 
 
 def test_its_text_is_escaped_and_its_ids_are_replaced(html: str) -> None:

@@ -35,6 +35,13 @@ class Odd(AttributionMethod):
             "output": lambda: Explanation(inputs, output[:1]),
             "gap": lambda: Explanation(inputs, output, gap=output * float("inf")),
             "diagnostics": lambda: Explanation(inputs, output, diagnostics={"steps": torch.zeros(7)}),
+            "no output": lambda: Explanation(inputs, None),
+            "whole numbers": lambda: Explanation(inputs.long(), output),
+            "complex": lambda: Explanation(inputs * 1j, output),
+            "no values": lambda: Explanation(inputs.to("meta"), output),
+            "sparse": lambda: Explanation(inputs.to_sparse(), output),
+            "names": lambda: Explanation(inputs, output, diagnostics={5: output}),
+            "no mapping": lambda: Explanation(inputs, output, diagnostics=[output]),
         }
         if self.does in wrong:
             return wrong[self.does]()
@@ -80,6 +87,13 @@ def odd(does="well"):
         ("output", "output has the shape (1,), not (2,)", "one number a clip"),
         ("gap", "gap holds NaN or infinite", "are finite"),
         ("diagnostics", "diagnostic 'steps' has the shape (7,)", "one number a clip"),
+        ("no output", "output is NoneType, not a tensor", "one number a clip"),
+        ("whole numbers", "relevance is of torch.int64", "floating-point numbers"),
+        ("complex", "relevance is of torch.complex64", "floating-point numbers"),
+        ("no values", "relevance has no values of its own: device meta", "dense tensors"),
+        ("sparse", "relevance has no values of its own: device cpu, torch.sparse_coo", "dense tensors"),
+        ("names", "diagnostics are no mapping from names", "one number a clip"),
+        ("no mapping", "diagnostics are no mapping from names", "one number a clip"),
         ("raise", "raised KeyError: 'stage', in 'attribute'", "errors of mien alone"),
         ("leave", "raised SystemExit: 4", "errors of mien alone"),
         ("weights", "changed the network: weights", "left as it was found"),

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,12 @@ def test_videos_outside_a_data_set_get_ids_that_are_not_taken():
     assert [recording.participant for recording in found] == ["face_2", "face_3"]
     assert all(recording.label is None and recording.split is None for recording in found)
     assert not any(recording.consent for recording in found)  # nobody said that the person agreed
+
+
+def test_a_name_that_is_no_utf_8_is_spelt_out_and_the_file_is_still_found():
+    video = os.fsdecode(b"odd\xff.mp4")
+    (found,) = unlabelled_recordings([video])
+    assert (found.id, found.participant, found.video) == (r"odd\udcff", r"odd\udcff", Path(video))
 
 
 def test_a_file_of_an_installed_package_is_found():

@@ -70,6 +70,18 @@ def test_a_plugin_that_raises_is_named_and_the_others_stay(load, monkeypatch):
     assert "integrated_gradients" in registry.ids("attribution")
 
 
+def test_an_id_that_a_plugin_would_have_brought_is_told_with_the_plugin(load, monkeypatch):
+    def odd(registry):
+        registry.attribution("refused", "no_colon")
+
+    gone = _Point("broken", "broken_module", ImportError("no such thing"), "mien-gone")
+    registry = load(gone, _plugin("odd", odd, monkeypatch))
+    with pytest.raises(ConfigError, match="There is no attribution 'salience'") as caught:
+        registry.entry("attribution", "salience")
+    assert caught.value.hint == "Did you mean 'saliency'? mien-gone==1.0 cannot be loaded: ImportError: no such thing."
+    assert "'no_colon' is not of the form" in registry.instead("attribution", "refused")
+
+
 def test_of_two_owners_of_an_id_the_built_in_stays_and_both_are_named(load, monkeypatch):
     point = _plugin("thief", lambda registry: registry.attribution("saliency", "thief:Saliency"), monkeypatch)
     registry = load(point)
@@ -87,6 +99,37 @@ def test_the_same_entry_point_twice_is_a_problem_not_a_silent_skip(load, monkeyp
 def test_a_target_of_the_wrong_form_is_a_problem(load, monkeypatch):
     point = _plugin("odd", lambda registry: registry.detector("odd", "no_colon_here"), monkeypatch)
     assert "package.module:Name" in load(point).problems[0].message
+
+
+@pytest.mark.parametrize(
+    ("id_", "given", "words"),
+    [
+        (5, {}, "an id is a text of letters, digits"),
+        ("", {}, "an id is a text of letters, digits"),
+        ("a b/../c", {}, "an id is a text of letters, digits"),
+        ("odd", {"help": 5}, "'extra' and 'help' are texts"),
+        ("odd", {"extra": None}, "'extra' and 'help' are texts"),
+        ("odd", {"requires": [5]}, "not a list of modules"),
+        ("odd", {"requires": None}, "not a list of modules"),
+    ],
+)
+def test_what_cannot_be_listed_is_not_registered_and_told(load, monkeypatch, id_, given, words):
+    registry = load(_plugin("odd", lambda registry: registry.detector(id_, "a.b:C", **given), monkeypatch))
+    (problem,) = registry.problems
+    assert "of stranger==1.0 is not registered" in problem.message
+    assert words in problem.message
+    assert "odd" not in registry.ids("detector")
+
+
+def test_a_requirement_in_a_package_that_cannot_be_imported_is_missing(load, monkeypatch, tmp_path):
+    (tmp_path / "package_that_leaves.py").write_text("raise SystemExit")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def far(registry):
+        registry.attribution("far", "far_away:Far", requires=["package_that_leaves.part"])
+
+    registry = load(_plugin("far", far, monkeypatch))
+    assert registry.entry("attribution", "far").missing() == ["package_that_leaves.part"]
 
 
 def test_the_environment_limits_what_loads(load, monkeypatch):

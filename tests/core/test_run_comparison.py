@@ -2,6 +2,7 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from mien.errors import ConfigError, DataError
 from mien.evaluation import metrics_table
 from mien.regions.pooling import SUMS
 from mien.registry import load_registry
+from mien.testing.training import SlopeScore
 
 REGISTRY = load_registry()
 PEOPLE = 8
@@ -217,6 +219,34 @@ def test_sessions_are_the_units_where_both_runs_say_so(tmp_path):
     mae = compared(*runs).metrics.set_index("metric").loc["mae"]
     assert mae["common_first"] == pytest.approx(1)  # over participants the two errors would cancel
     assert mae["difference"] == pytest.approx(1)
+
+
+class Classes(SlopeScore):
+    """Labels and predictions are classes."""
+
+    def metrics(self, predictions, labels):
+        return {"accuracy": float((predictions == labels).mean())}
+
+
+def test_classes_are_compared_as_each_run_measured_them(tmp_path):
+    """By the class of most windows: their mean is none."""
+    objective, labels = Classes(), np.arange(PEOPLE) % 3
+    runs = []
+    for name, wrong in (("a", []), ("b", [NAMES[2]])):
+        run = write_run(tmp_path / name, labels=labels)
+        table = pd.read_parquet(run / "tables/predictions.parquet")
+        table = pd.concat([table.assign(window=window) for window in range(3)], ignore_index=True)
+        mistaken = (table["window"] == 0) ^ table["participant"].isin(wrong)
+        table["prediction"] = table["label"] + 2 * mistaken
+        table.to_parquet(run / "tables/predictions.parquet")
+        unseen = dict.fromkeys(table["recording"], True)
+        metrics_table(table, unseen, objective, 0, 50).to_parquet(run / "tables/metrics.parquet")
+        runs.append(run)
+    registry = SimpleNamespace(create=lambda kind, use, fields: objective)
+    accuracy = compare_runs(*runs, registry).metrics.set_index("metric").loc["accuracy"]
+    assert accuracy["first"] == accuracy["common_first"] == 1
+    assert accuracy["second"] == accuracy["common_second"] == 1 - 1 / PEOPLE
+    assert accuracy["difference"] == pytest.approx(-1 / PEOPLE)
 
 
 @pytest.mark.parametrize("content", [None, "{", '{"finished": "2026"}'])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,15 @@ class TestWhatIsWritten:
             if words[:1] in (["from"], ["import"]) and words[1].split(".")[0] in {"mien", "mien_plugins"}:
                 assert words[1] in {"mien", "mien.testing"}, line
 
+    @pytest.mark.parametrize("kind", EXAMPLES)
+    def test_what_a_run_of_its_example_leaves_is_not_published(self, kind: str, written: dict[str, Path]) -> None:
+        """The build tool leaves out what git ignores, so that reports with faces get into no archive."""
+        folder = written[kind]
+        ignored = (folder / ".gitignore").read_text().splitlines()
+        for file in ("README.md", f"examples/my_{kind}.yaml"):
+            (out,) = re.findall(r"--out (\S+)", (folder / file).read_text())
+            assert f"/{Path(out).parts[0]}/" in ignored, (file, out)
+
     def test_authors_may_have_any_name(self) -> None:
         made = design("objective", "mine", author='Zoë "Z" O\\Hara\nJr.')
         project = tomllib.loads(render(made)["pyproject.toml"])["project"]
@@ -108,6 +119,23 @@ def test_the_tests_of_every_kind_pass(written: dict[str, Path]) -> None:
     tests = [str(folder / "tests") for folder in written.values()]
     done = run("-m", "pytest", *options, *tests, path=path, cwd=written["dataset"])
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+
+
+def test_an_editable_install_needs_the_build_tool_alone(written: dict[str, Path], tmp_path: Path) -> None:
+    """Without the package ``editables``, which hatchling imports where the folder of the sources is not named."""
+    pytest.importorskip("hatchling", reason="it builds the plugin")
+    script = (
+        "import sys; sys.modules['editables'] = None\n"
+        "from hatchling.build import build_editable\n"
+        "build_editable(sys.argv[1])"
+    )
+    folder = written["attribution"]
+    done = run("-c", script, str(tmp_path), path=[], cwd=folder)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = tmp_path.iterdir()
+    with zipfile.ZipFile(wheel) as archive:
+        (line,) = [archive.read(name).decode().strip() for name in archive.namelist() if name.endswith(".pth")]
+    assert Path(line) == folder / "src"
 
 
 def test_an_installed_one_is_listed_and_its_example_is_valid(tmp_path: Path) -> None:
@@ -224,7 +252,8 @@ class TestCommand:
         result = call(group, "new", "attribution", "my_method", "--into", str(into), "--author", "Ann")
         assert result.exit_code == 0, result.output
         assert f"cd '{into}/mien-my-method'\n  pip install -e '.[test]'\n  pytest\n" in result.stdout
-        assert "mien plugins list attribution" in result.stdout
+        assert "mien plugins check mien-my-method\n" in result.stdout
+        assert "mien run examples/my_method.yaml --out runs/my_method\n" in result.stdout
         assert "explain: {methods: {my_method: my_method}}" in result.stdout
         assert 'authors = [{ name = "Ann" }]' in (into / "mien-my-method" / "pyproject.toml").read_text()
 

@@ -107,6 +107,12 @@ def test_too_few_participants(recordings: list[Recording], settings: SplitSettin
         assign_splits(recordings, settings, 0)
 
 
+@pytest.mark.parametrize(("people", "said"), [(1, "1 participant is too few"), (2, "2 participants are too few")])
+def test_how_many_are_too_few_is_said_in_words_that_agree(people: int, said: str) -> None:
+    with pytest.raises(DataError, match=f"^{said} to hold out 1 for the test and 1 for validation"):
+        assign_splits(_people(people), SplitSettings(test=0.3, validation=0.3), 0)
+
+
 def test_fractions_that_leave_nobody_to_train_on() -> None:
     with pytest.raises(ConfigError, match="leave no participant"):
         assign_splits(_people(9), SplitSettings(test=0.5, validation=0.5), 0)

@@ -37,6 +37,15 @@ def generator(seed: int = 0) -> np.random.Generator:
 # Ranks and correlations
 
 
+@pytest.mark.parametrize(
+    "values", [[], [2.0], [3, 1, 3, 2, 3, 1], [np.inf, 0.0, -np.inf, 0.0, -0.0], [1.0, np.nan, 2.0]]
+)
+def test_one_series_is_ranked_as_scipy_does_it(values: list[float]) -> None:
+    np.testing.assert_array_equal(ranks(values), stats.rankdata(np.asarray(values, float)))
+    tied = generator().integers(0, 9, 200).astype(np.float32)
+    np.testing.assert_array_equal(ranks(tied), ranks(np.stack([tied, -tied]), axis=1)[0])
+
+
 def test_products_of_standard_ranks_are_spearman() -> None:
     x = generator().integers(0, 5, (6, 20)).astype(float)
     found = unit(ranks(x)) @ unit(ranks(x)).T

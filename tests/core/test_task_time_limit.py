@@ -1,6 +1,7 @@
 """A task that hangs or dies is told with the component that was at work; the others are done."""
 
 import importlib
+import logging
 import sys
 import time
 
@@ -8,7 +9,8 @@ import pytest
 
 from mien.config.run_config import RunConfig
 from mien.errors import DataError, PluginError
-from mien.parallel import pool, run_tasks
+from mien.parallel import pool, run_tasks, silence
+from mien.promises import at_work, watch
 
 WORK = '''
 import os, time
@@ -34,6 +36,13 @@ def run(state, task, report):
             raise SystemExit(2)
     if task == "hang after":
         time.sleep(600)
+    if task == "dawdle":
+        with at_work(SLOW, "attribute"):
+            time.sleep(1.5)
+    if task == "go on":
+        for _ in range(15):
+            time.sleep(0.1)
+            report(1)
     return task
 
 def never_ready():
@@ -81,6 +90,71 @@ def test_a_worker_that_is_never_ready_is_told_too(work, monkeypatch):
     monkeypatch.setattr(pool, "_START", 1.0)
     with pytest.raises(PluginError, match=r"it took too long; at work was attribution 'slow' of mien-slow==3\.2"):
         list(run_tasks(work.run, ["one"], workers=1, time_limit=3.0, initializer=work.never_ready))
+
+
+def named(task):
+    return f"Recording {task}"
+
+
+def _told(caplog):
+    return [record.message for record in caplog.records if record.levelno == logging.WARNING]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_task_without_progress_is_told_once_with_who_is_at_work(work, workers, monkeypatch, caplog):
+    monkeypatch.setattr(silence, "LONG", 0.6)
+    with caplog.at_level(logging.WARNING, "mien"):
+        found = list(run_tasks(work.run, ["dawdle", "go on", "one"], workers=workers, name=named))
+    assert {outcome.value for outcome in found} == {"dawdle", "go on", "one"}
+    told = [message for message in _told(caplog) if not message.startswith("The start of a worker")]  # a busy machine
+    assert len(told) == 1, told
+    assert told[0].startswith(
+        "Recording dawdle has shown no progress for 0.6 seconds; at work is attribution 'slow' of mien-slow==3.2, in "
+        "'attribute'. If it hangs, "
+    )
+    assert "--time-limit" in told[0]
+
+
+@pytest.mark.parametrize(("limit", "name"), [(60.0, named), (None, None)])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_nothing_is_told_where_a_limit_tells_or_nothing_has_a_name(work, limit, name, workers, monkeypatch, caplog):
+    monkeypatch.setattr(silence, "LONG", 0.2)
+    with caplog.at_level(logging.WARNING, "mien"):
+        list(run_tasks(work.run, ["dawdle", "one"], workers=workers, time_limit=limit, name=name))
+    assert _told(caplog) == []
+
+
+def test_the_callers_own_time_is_no_silence(work, monkeypatch, caplog):
+    monkeypatch.setattr(silence, "LONG", 0.6)
+    with caplog.at_level(logging.WARNING, "mien"):
+        for _ in run_tasks(work.run, ["one", "two", "three"], workers=1, name=named):
+            time.sleep(0.8)
+    assert _told(caplog) == []
+
+
+def test_whoever_listened_before_listens_after(work):
+    heard = []
+    watch(heard.append)
+    try:
+        list(run_tasks(work.run, ["dawdle"], workers=1, name=named))
+        assert heard == ["attribution 'slow' of mien-slow==3.2, in 'attribute'", ""] * 2
+        with at_work(work.SLOW, "check"):
+            assert heard[-1].endswith("in 'check'")
+    finally:
+        watch(None)
+
+
+def test_long_is_ten_minutes_and_told_in_minutes(caplog):
+    quiet = silence.Silence(named)
+    quiet.begin("r7")
+    quiet.look("")
+    quiet.due = time.monotonic()
+    with caplog.at_level(logging.WARNING, "mien"):
+        quiet.look("")
+        quiet.heard()
+        quiet.look("")
+    (message,) = _told(caplog)
+    assert message.startswith("Recording r7 has shown no progress for 10 minutes. If it hangs, stop the run (Ctrl-C)")
 
 
 def test_the_configuration_may_set_the_limit():

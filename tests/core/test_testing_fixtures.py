@@ -1,6 +1,8 @@
 """The small things that plugin authors get are what they say."""
 
 import hashlib
+import os
+import random
 import re
 import sys
 from pathlib import Path
@@ -25,6 +27,7 @@ from mien.testing import (
 )
 from mien.testing import clips as made_clips
 from mien.testing.attribution import first_output
+from mien.testing.surroundings import left_as_found
 from mien.video.reader import probe, read_frames
 
 
@@ -129,3 +132,24 @@ def test_the_pages_examples_run(monkeypatch, tmp_path):
     assert stated["sparse"] == ("test_it_is_sparse",)
     with pytest.raises(BrokenPromise, match="At most a tenth"):
         known["SparseSuite"]().test_it_is_sparse(lambda: SimpleNamespace(relevance=torch.ones(5)))
+
+
+def change_all():
+    """Change all that `left_as_found` watches."""
+    os.environ["SET_IN_THE_BLOCK"] = "1"
+    random.random()
+    np.random.random()  # noqa: NPY002  that is what is watched
+    torch.rand(1)
+    torch.set_grad_enabled(False)
+    torch.set_default_dtype(torch.float64)
+    torch.use_deterministic_algorithms(True)
+    torch.set_num_threads(torch.get_num_threads() + 1)
+    torch.nn.modules.module.register_module_forward_hook(lambda *_: None)
+
+
+def test_what_is_changed_of_the_process_is_told_and_put_back():
+    with left_as_found("putting back"), pytest.raises(AssertionError) as told, left_as_found("the block"):
+        change_all()
+    for what in ("environment", "Python's", "numpy's", "torch's global random", "gradient", "default type",
+                 "deterministic", "threads", "hooks"):  # fmt: skip
+        assert what in str(told.value)

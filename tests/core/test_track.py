@@ -73,9 +73,9 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 
 
 def video(path: Path, frames: int) -> Recording:
-    with VideoWriter(path, RATE, 32, 64) as writer:
+    with VideoWriter(path, RATE, 64, 64) as writer:
         for start in range(0, frames, 100):
-            writer.write(np.zeros((min(100, frames - start), 32, 64, 3), np.uint8))
+            writer.write(np.zeros((min(100, frames - start), 64, 64, 3), np.uint8))
     return Recording("one", "anna", path)
 
 
@@ -118,7 +118,7 @@ def test_the_track_holds_what_the_detector_said(recording: Recording, tmp_path: 
     assert (result.confidence[~present] == 0).all()
     np.testing.assert_array_equal(result.faces, present.astype(int))
     np.testing.assert_allclose(result.times, np.arange(40) / RATE, atol=1e-6)
-    assert (result.scheme, result.width, result.height) == ("five_points", 64, 32)
+    assert (result.scheme, result.width, result.height) == ("five_points", 64, 64)
     np.testing.assert_allclose(session.times, result.times)
 
 

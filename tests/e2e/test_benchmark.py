@@ -144,8 +144,7 @@ def test_a_method_that_fails_is_noted_and_the_others_go_on(tmp_path, monkeypatch
     ],
 )
 def test_what_some_tasks_do_not_allow_to_be_measured_is_told(names, thorough, unsaid):
-    chosen = chosen_tasks(names)
-    plan = benchmark._with_thorough(SMALL, chosen)
+    plan, chosen = benchmark._planned(SMALL, names)
     assert plan.thorough == thorough
     notes = list(benchmark._untested(plan, chosen))
     assert len(notes) == len(unsaid)

@@ -147,6 +147,31 @@ def test_a_method_that_fails_on_its_clips_is_noted_and_the_others_go_on(checkpoi
     assert "The output is not finite." in said[0]
 
 
+def test_a_method_that_changes_the_network_costs_only_itself(result, checkpoint, videos, store, monkeypatch):
+    from mien_plugins.attribution.gradient import Saliency
+
+    explain = Saliency.attribute
+
+    def attribute(self, model, batch, target):
+        found = explain(self, model, batch, target)
+        for parameter in model.module.parameters():
+            parameter.data.mul_(2)
+        return found
+
+    monkeypatch.setattr(Saliency, "attribute", attribute)
+    options = {"store": Store(store.root.parent / "changed"), "registry": REGISTRY, "quick": True, "device": "cpu"}
+    found = benchmark_own(checkpoint, videos / "study.csv", methods=["saliency", "grad_cam"], **options)
+    (said,) = [note for note in found.about["notes"] if "saliency" in note]
+    assert "It changed the network: weights" in said
+    own, alone = (
+        one.query("method == 'grad_cam' and measure not in ('seconds', 'memory_mb')")
+        .set_index(["participant", "measure"])["value"]
+        .sort_index()
+        for one in (found.scores, result.scores)
+    )
+    pd.testing.assert_series_equal(own, alone)
+
+
 def test_the_command_writes_the_page_for_a_folder_of_videos(checkpoint, videos, store, tmp_path):
     """No label is needed."""
     arguments = ["--checkpoint", str(checkpoint), "--data", str(videos), "--methods", "saliency,grad_cam"]

@@ -85,6 +85,7 @@ def run_of(relevance, *, control=None, action_units=None, seed=3, method_signed=
         recordings=recordings,
         predictions=predictions,
         methods=dict.fromkeys(relevance["method"].unique(), method),
+        objective=SimpleNamespace(continuous=True),
         seed=seed,
     )
 
@@ -302,3 +303,10 @@ def test_windows_that_look_alike_are_not_taken_for_a_coarse_method():
 
 def test_without_action_units_it_says_so():
     assert "there are no Action Units" in AuCorrelation().analyze(run_of(rows({"mouth": 1.0}))).notes[0]
+
+
+def test_attention_that_each_frame_has_as_much_of_is_told_as_even_and_ranks_no_frame():
+    run = run_of(rows({"mouth": 1.0}, method="attention"))
+    found = TemporalProfile().analyze(run)
+    assert "attention: relevance is spread evenly over the recording." in found.notes
+    assert found.tables["frames_of_interest"].empty

@@ -18,9 +18,10 @@ import torch
 from mien.regions.bits import bit, region_names
 from mien.regions.pooling import pool_cells, region_rows
 from mien.registry import load_registry
-from mien.report.charts import FrameGrid, MapGrid
+from mien.report.charts import MapGrid
 from mien.report.draw_matplotlib import save
 from mien.report.draw_plotly import div
+from mien.report.frame_charts import FrameGrid
 from mien.report.privacy import find_images
 from mien.steps.analyze import as_described
 from mien.tables import conform, empty

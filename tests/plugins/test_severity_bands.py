@@ -13,7 +13,8 @@ from scipy import stats
 import mien.testing.tables as made
 from mien.regions.measures import add_measures
 from mien.registry import load_registry
-from mien.report.charts import FrameGrid, GroupedBars
+from mien.report.charts import GroupedBars
+from mien.report.frame_charts import FrameGrid
 from mien.steps.analyze import as_described
 from mien.testing.fixtures import run_view
 from mien_plugins.analyzers.decisions import bands_for, decided

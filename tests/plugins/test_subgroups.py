@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,10 +11,12 @@ import pytest
 from pydantic import ValidationError
 from scipy import stats
 
+from mien.errors import ConfigError
 from mien.registry import load_registry
 from mien.report.charts import BarChart, GroupedBars
 from mien.steps.analyze import as_described
 from mien.testing.fixtures import run_view
+from mien.types import Recording
 from mien_plugins.analyzers.groups import groupings
 from mien_plugins.analyzers.subgroups import Subgroups
 
@@ -32,6 +35,17 @@ def a_view(errors, covariates=None, participants=None):
         **(covariates or {"sex": list("ab" * number)[:number]})
     )
     return replace(view, predictions=predictions, covariates=known)
+
+
+@pytest.mark.parametrize("fields", [{"by": ["sex", "gendre"]}, {"cut_points": {"gendre": [1.0]}}])
+def test_a_covariate_that_there_is_not_is_told_when_the_data_set_is_listed(fields):
+    recordings = [Recording("r0", "p0", Path("r0.mp4"), covariates={"sex": "f"}), Recording("r1", "p1", Path("r1.mp4"))]
+    Subgroups(by=["sex"], cut_points={"sex": [1.0]}).check_recordings(recordings, None)
+    with pytest.raises(ConfigError) as caught:
+        Subgroups(**fields).check_recordings(recordings, None)
+    assert str(caught.value) == f"{next(iter(fields))}: There is no covariate 'gendre' in the data set. Known: sex."
+    with pytest.raises(ConfigError, match="It has none"):
+        Subgroups(**fields).check_recordings(recordings[1:], None)
 
 
 def tables_of(view, **fields):

@@ -131,10 +131,11 @@ def test_report_and_remarks_say_what_was_found_and_what_it_is_no_proof_of(plante
     notes = " ".join(planted.notes)
     assert "72 of 72 fixations were used." in notes
     assert "planted: NSS" in notes
-    assert "more than the centre of the crop, 'face, evenly', 'gaze on other faces' and 'other viewers'." in notes
-    assert "less than 'other viewers', not clearly more or less than the centre of the crop" in notes
+    beaten = "the centre of the crop, an even spread over the face, the gaze on other faces and the gaze of other"
+    assert f"it agrees with gaze more than {beaten} viewers." in notes
+    assert "less than the gaze of other viewers, not clearly more or less than the centre of the crop" in notes
     assert "no proof" in notes
-    assert planted.method_remarks["planted"].verdict == "Gaze: beyond other viewers"
+    assert planted.method_remarks["planted"].verdict == "Agrees with gaze more than the gaze of other viewers"
     assert all(remark.level == "care" for remark in planted.method_remarks.values())
     assert "no proof" in planted.method_remarks["planted"].text
 

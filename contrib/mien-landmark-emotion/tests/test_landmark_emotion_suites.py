@@ -52,6 +52,11 @@ class TestLandmarkClassifiersOfFew(BackboneSuite):
 class TestOneVsRest(ObjectiveSuite):
     component = OneVsRest
 
+    def test_classes_are_named_in_the_order_of_their_labels(self):
+        made = OneVsRest(classes=("calm", "cross"))
+        assert list(made.class_names) == ["calm", "cross"]
+        assert [made.check_label(label) is None for label in (0, 1, 2)] == [True, True, False]
+
 
 class TestNeutralFaceGradients(AttributionMethodSuite):
     component = NeutralFaceGradients
@@ -113,6 +118,7 @@ class TestLandmarkRelevanceOfLandmarks(AnalyzerSuite):
     def test_the_planted_landmark_is_ringed_first(self, made):
         (chart,) = made.analyze(self.view()).charts
         assert all(panel.kept[0] == 1 for panel in chart.panels)
+        assert "over 2 participants; of each class the 10 landmarks" in chart.caption
 
     def test_the_region_of_most_relevance_is_not_the_one_of_most_landmarks(self, made):
         """The mouth has many landmarks of a little more relevance, an eyebrow has few of much more."""
@@ -148,6 +154,7 @@ class TestLandmarkRelevanceOfLandmarks(AnalyzerSuite):
         table = found.tables["landmark_relevance"]
         assert table[table["landmark"] == 1]["share"].to_numpy() == pytest.approx(0.5)
         assert table.groupby("class")["participants"].first().to_dict() == {"0": 2, "1": 1}
+        assert "over 1 to 2 participants, by class; " in found.charts[0].caption
         assert any("Left out, of 4 explained clips: 1 without a frame with a face." in note for note in found.notes)
 
     def test_clips_out_of_distribution_do_not_count_unless_there_is_nothing_else(self, made):

@@ -190,6 +190,30 @@ def test_the_default_stage_is_the_last_before_the_head_and_a_wrong_one_is_told()
     assert "Did you mean 'body'?" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"stage": "bdy"}, "the tiny network has no stage 'bdy'. Did you mean 'body'?"),
+        (
+            {"stage": "clasifier", "backbone": {"use": "frame_cnn", "network": "vgg16"}},
+            "the backbone 'frame_cnn' has no stage 'clasifier'. Did you mean 'classifier'?",
+        ),
+    ],
+)
+def test_a_stage_that_there_is_not_is_told_before_the_run(fields, said):
+    with pytest.raises(ModelError) as caught:
+        Manifold(**fields).check(synthetic().model)
+    assert str(caught.value) == f"stage: {said}"
+
+
+def test_a_stage_that_there_is_is_taken():
+    for fields in ({}, {"stage": "head"}, {"backbone": {"use": "compact_r3d", "widths": [4]}, "stage": "stage1"}):
+        Manifold(**fields).check(synthetic().model)
+    unnamed = mien.ExplainedModel(synthetic().model.module, name="the network")
+    with pytest.raises(ModelError, match="the network names no stages"):
+        Manifold().check(unnamed)
+
+
 def test_vgg16_on_frames_is_used_in_its_place():
     vgg = {"use": "frame_cnn", "network": "vgg16", "weights": "none"}
     method = Manifold(**QUICK, backbone=vgg, stage="classifier", size=32, methods={"pca": "pca"}, windows=4)
@@ -283,6 +307,13 @@ def test_what_cannot_be_embedded_is_a_gap(monkeypatch):
     flat._features[3] = np.nan
     with pytest.raises(ModelError, match="not finite"):
         Manifold(**QUICK).analyze(flat)
+
+
+def test_ratings_of_too_few_people_are_not_predicted_and_the_report_says_so():
+    found = Manifold(**QUICK, methods={"pca": "pca"}, colour_by=("score",)).analyze(synthetic(4))
+    assert found.tables["manifold_ratings"]["r2"].isna().all()
+    assert any("that takes 5 participants or more" in note for note in found.notes)
+    assert not any(chart.name == "manifold_ratings" for chart in found.charts)
 
 
 def test_too_many_groups_are_not_coloured(curved, monkeypatch):

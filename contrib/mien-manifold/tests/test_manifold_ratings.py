@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mien import ConfigError, DataError
+from mien import ConfigError, DataError, Recording
+from mien_manifold.analyzer import Manifold
 from mien_manifold.ratings import grouped, known, read_ratings, require
 from mien_manifold.windows import candidates, chosen
 
@@ -98,6 +99,50 @@ def test_a_wrong_name_is_told_with_the_nearest():
     with pytest.raises(ConfigError, match="'sex' is not a number"):
         require(["age", "sex"], table, "correlate", numeric=True)
     require(["participant", "band", "sex"], table, "colour_by")
+
+
+def listed(**covariates):
+    """Two participants' recordings, as a data set lists them; None is not known."""
+    given = [{name: own[i] for name, own in covariates.items() if own[i] is not None} for i in range(2)]
+    return [Recording(f"r{i}", f"p{i}", Path(f"r{i}.mp4"), float(i), covariates=given[i]) for i in range(2)]
+
+
+BANDED, PLAIN = Bands(minimal=0, mild=14), Bands()
+
+
+@pytest.mark.parametrize(
+    ("fields", "objective", "said"),
+    [
+        ({"colour_by": ["scor"]}, BANDED, "colour_by: There is no rating 'scor'. Did you mean 'score'?"),
+        ({"colour_by": ["agge"]}, BANDED, "colour_by: There is no rating 'agge'. Did you mean 'age'?"),
+        ({"colour_by": ["band"]}, PLAIN, "colour_by: There is no rating 'band'."),
+        ({"correlate": ["sex"]}, BANDED, "correlate: The rating 'sex' is not a number throughout. Leave it out."),
+        (
+            {"correlate": ["warmt"], "rated": True},
+            BANDED,
+            "correlate: There is no rating 'warmt'. Did you mean 'warmth'?",
+        ),
+    ],
+)
+def test_a_wrong_name_is_told_when_the_data_set_is_listed(tmp_path, fields, objective, said):
+    if fields.pop("rated", False):
+        fields["ratings"] = written(tmp_path, "recording,warmth\nr1,2\nr0,1\n")
+    with pytest.raises(ConfigError) as caught:
+        Manifold(**fields).check_recordings(listed(age=[30.0, None], sex=["f", "m"]), objective)
+    assert str(caught.value).startswith(said)
+
+
+def test_what_will_be_known_is_taken_when_the_data_set_is_listed(tmp_path):
+    ratings = written(tmp_path, "participant,warmth\np1,2\np0,1\n")
+    colours = ["score", "prediction", "band", "participant", "age", "sex", "band (covariate)", "warmth"]
+    made = Manifold(colour_by=colours, correlate=["score", "age", "mixed", "warmth"], ratings=ratings)
+    made.check_recordings(listed(age=[30.0, None], sex=["f", "m"], band=["x", "y"], mixed=["none", 2.0]), BANDED)
+
+
+def test_ratings_of_nobody_are_told_when_the_data_set_is_listed(tmp_path):
+    made = Manifold(ratings=written(tmp_path, "recording,warmth\nr7,2\n"))
+    with pytest.raises(DataError, match="None of its 1 rows rates a recording of this run"):
+        made.check_recordings(listed(), BANDED)
 
 
 def test_groups_of_colours():

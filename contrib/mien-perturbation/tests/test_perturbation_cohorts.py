@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from itertools import combinations
 from math import comb, sqrt
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 from scipy import stats
 
 import mien
+from mien import ConfigError, Recording
 from mien.testing import AnalyzerSuite
 from mien_perturbation.cohort_tests import compared, holm, permutation_test, smallest_p
 from mien_perturbation.cohorts import Asked, Cohorts, cohorts
@@ -430,3 +432,13 @@ def test_charts_show_both_cohorts_and_the_effect() -> None:
     assert [series.n for series in bars.panels[0].series] == [6, 6]
     assert isinstance(effects, mien.BarChart)
     assert "mouth" in effects.groups
+
+
+def test_a_covariate_that_there_is_not_is_told_when_the_data_set_is_listed() -> None:
+    listed = [Recording("r0", "p0", Path("r0.mp4"), covariates={"group": "a"})]
+    objective = mien.create("objective", "regression")
+    for by in (None, "group"):
+        GroupRegions(by=by).check_recordings(listed, objective)
+    with pytest.raises(ConfigError) as caught:
+        GroupRegions(by="grup").check_recordings(listed, objective)
+    assert str(caught.value) == "by: There is no covariate 'grup' in the data set. Did you mean 'group'?"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mien.types import ClipBatch
 
 _SHAPE = "Relevance has the shape of the clips, and what is told of each clip is one number a clip"
+_FLOATS = "Relevance, outputs and gaps are dense tensors of floating-point numbers"
 _FINITE = "Relevance, outputs and gaps are finite"
 _UNCHANGED = "A network is left as it was found: weights, hooks, modes and gradients"
 _MOST_NAMED = 3
@@ -39,10 +40,14 @@ def attributed(
     if not isinstance(explanation, Explanation):
         raise broken(method, f"It returned {type(explanation).__name__}.", "'attribute' returns an Explanation")
     _check_tensor(method, "relevance", explanation.relevance, tuple(batch.inputs.shape))
-    told = {"output": explanation.output, "baseline_output": explanation.baseline_output, "gap": explanation.gap}
-    for name, values in told.items():
+    _check_tensor(method, "output", explanation.output, (len(batch),))
+    for name, values in {"baseline_output": explanation.baseline_output, "gap": explanation.gap}.items():
         if values is not None:
             _check_tensor(method, name, values, (len(batch),))
+    if not (
+        isinstance(explanation.diagnostics, Mapping) and all(isinstance(key, str) for key in explanation.diagnostics)
+    ):
+        raise broken(method, "Its diagnostics are no mapping from names.", _SHAPE)
     for name, values in explanation.diagnostics.items():
         _check_tensor(method, f"diagnostic '{name}'", values, (len(batch),), finite=False)
     return explanation
@@ -57,6 +62,10 @@ def _check_tensor(
         raise broken(method, f"The {what} is {type(values).__name__}, not a tensor.", _SHAPE)
     if tuple(values.shape) != shape:
         raise broken(method, f"The {what} has the shape {tuple(values.shape)}, not {shape}.", _SHAPE)
+    if values.is_meta or values.layout != torch.strided:
+        raise broken(method, f"The {what} has no values of its own: device {values.device}, {values.layout}.", _FLOATS)
+    if values.is_complex() or (finite and not values.is_floating_point()):
+        raise broken(method, f"The {what} is of {values.dtype}.", _FLOATS)
     if finite and not bool(torch.isfinite(values).all()):
         raise broken(method, f"The {what} holds NaN or infinite values.", _FINITE)
 

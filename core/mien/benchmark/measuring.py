@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from mien.attribution.attributing import unchanged
 from mien.benchmark import localisation
 from mien.benchmark.cost import measure_cost
 from mien.benchmark.networks import TaskClips
@@ -148,6 +150,17 @@ class MeasureWorker:
 
         return self._keep(("model", task.network.identity), build)
 
+    @contextmanager
+    def kept(self, task: MeasureTask) -> Iterator[None]:
+        """Hold the task's method to leaving the network as it was; after one that failed, it is built again."""
+        try:
+            with unchanged(self.measured.methods[task.method], self.model(task).module):
+                yield
+        except Exception:
+            for name in [name for name in self._kept if isinstance(name, tuple) and task.network.identity in name]:
+                del self._kept[name]
+            raise
+
     def batch(self, task: MeasureTask) -> ClipBatch:
         """Return the task's clips, on the device of the networks."""
         source = self.measured.clips[task.place].source
@@ -195,6 +208,15 @@ class MeasureWorker:
 
 def measure(worker: MeasureWorker, task: MeasureTask, report: Callable[[float], None]) -> None:
     """Write the scores of a task, and its maps summed over channels, into the store."""
+    with worker.kept(task):
+        table, maps = _measured(worker, task)
+    with worker.store.write("benchmark", task.key, {"method": task.method}) as folder:
+        table.to_parquet(folder / SCORES_FILE, index=False)
+        np.save(folder / MAPS_FILE, maps.astype(np.float32), allow_pickle=False)
+    report(1)
+
+
+def _measured(worker: MeasureWorker, task: MeasureTask) -> tuple[pd.DataFrame, FloatArray]:
     model, batch = worker.model(task), worker.batch(task)
     method = worker.measured.methods[task.method]
     target = worker.measured.clips[task.place].config.objective.target
@@ -208,11 +230,7 @@ def measure(worker: MeasureWorker, task: MeasureTask, report: Callable[[float], 
         rows += [(None, "memory_mb", one.memory_mb)]
     rows += [(None, "gap", _gap(cost.explanation, task.floor))]
     rows += _faithful(worker, task, method, maps)
-    table = pd.DataFrame(rows, columns=["task", "measure", "value"]).assign(n=len(batch))
-    with worker.store.write("benchmark", task.key, {"method": task.method}) as folder:
-        table.to_parquet(folder / SCORES_FILE, index=False)
-        np.save(folder / MAPS_FILE, maps.astype(np.float32), allow_pickle=False)
-    report(1)
+    return pd.DataFrame(rows, columns=["task", "measure", "value"]).assign(n=len(batch)), maps
 
 
 Rows = list[tuple[str | None, str, float]]

@@ -8,9 +8,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mien.errors import ConfigError, ModelError, PluginError, nearest
+from mien.errors import ConfigError, ModelError, PluginError
 from mien.interfaces import AttributionMethod, ExplainedModel
 from mien.parallel.worker import attempt
+from mien.promises import at_work
 from mien.registry import Registry
 
 _LRP = ("epsilon", "epsilon_plus", "epsilon_plus_flat", "alpha_beta", "gamma", "epsilon_gamma_box")
@@ -51,7 +52,7 @@ def benchmark_methods(registry: Registry, chosen: Sequence[str] | None = None) -
                 raise ConfigError(
                     f"There is no attribution method '{name}'.",
                     where="--methods",
-                    hint=nearest(name, {*names, *names.values()}),
+                    hint=registry.instead("attribution", name, names),
                 )
         wanted = {name for name, id_ in names.items() if {name, id_} & set(chosen)}
     made, refused = _made(registry, {name: id_ for name, id_ in names.items() if name in wanted})
@@ -102,15 +103,20 @@ def fitting_methods(listed: MethodList, model: ExplainedModel) -> MethodList:
     usable, refused = {}, dict(listed.refused)
     for name, method in listed.methods.items():
         # A stranger's method may fail in any way; that is no reason for the others not to take part.
-        error = attempt(method.check, model).error
+        error = attempt(_checked, method, model).error
         if error is None:
             usable[name] = method
         else:
-            refused[name] = error.message
+            refused[name] = str(error) if isinstance(error, PluginError) else error.message
     if not usable:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
         raise ModelError(f"No attribution method can explain the network. {reasons}")
     return MethodList(usable, refused)
+
+
+def _checked(method: AttributionMethod, model: ExplainedModel) -> None:
+    with at_work(method, "check"):
+        method.check(model)
 
 
 def describe_methods(methods: Mapping[str, AttributionMethod]) -> dict[str, dict[str, Any]]:

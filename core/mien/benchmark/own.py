@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,14 @@ import numpy as np
 import pandas as pd
 import torch
 
+from mien.attribution.attributing import unchanged
 from mien.benchmark.cost import measure_cost
 from mien.benchmark.methods import benchmark_methods, fitting_methods
 from mien.benchmark.own_videos import own_videos
 from mien.benchmark.result import BenchmarkResult, about_run
 from mien.clips.source import ClipSource
 from mien.config.run_config import ExplainConfig
-from mien.errors import ModelError
+from mien.errors import ModelError, printable
 from mien.faithfulness import Perturbation, parameter_randomisation, stability
 from mien.interfaces import AttributionMethod
 from mien.parallel import run_tasks
@@ -34,7 +36,7 @@ from mien.steps.prepare_clips import prepare_clips
 from mien.steps.results import GAP_FLOOR
 from mien.store.store import Store
 from mien.training.checkpoint import WEIGHTS_FILE, Checkpoint, load_checkpoint
-from mien.types import ClipBatch, ClipKey, Layout
+from mien.types import ClipBatch, ClipKey, Exclusion, Layout
 
 CLIPS_FILE = "clips.parquet"
 _STEP = "faithfulness"
@@ -98,6 +100,7 @@ def benchmark_own(
     progress: Progress | None = None,
     methods: Sequence[str] | None = None,
     seed: int = 0,
+    time_limit: float | None = None,
 ) -> BenchmarkResult:
     """Test every attribution method that a network can be explained with on videos of the user's own.
 
@@ -115,6 +118,8 @@ def benchmark_own(
         Fewer recordings, clips and steps (`QUICK`).
     methods : sequence of str, optional
         Names or ids; every installed method when None.
+    time_limit : float, optional
+        Seconds that a worker may spend on one task, a method and a recording, before it is ended and noted.
 
     Raises
     ------
@@ -122,7 +127,7 @@ def benchmark_own(
         When the checkpoint or the videos cannot be used, or no method can explain the network.
     """
     began, depth = time.perf_counter(), QUICK if quick else Depth()
-    context = make_context(store, registry, workers, device, None, None, progress)
+    context = make_context(store, registry, workers, device, time_limit, None, progress)
     loaded = load_checkpoint(checkpoint, registry)
     listed = fitting_methods(benchmark_methods(registry, methods), loaded.explained_model())
     config, recordings, exclusions = own_videos(data, checkpoint, context)
@@ -132,7 +137,6 @@ def benchmark_own(
     clips, failed = _measured(shared, keys, context)
     if clips.empty:
         raise ModelError("No clip could be explained. " + " ".join(failed), where=str(checkpoint))
-    excluded = [f"{one.recording} was set aside: {one.reason}" for one in [*exclusions, *prepared.exclusions]]
     about = about_run(
         {name: method for name, method in listed.methods.items() if name in set(clips["method"])},
         listed.refused,
@@ -140,10 +144,10 @@ def benchmark_own(
         workers=workers,
         seed=seed,
         quick=quick,
-        checkpoint=f"{checkpoint.name}, weights {loaded.digest[:12]}",
-        data=data.name,
+        checkpoint=f"{printable(checkpoint.name)}, weights {loaded.digest[:12]}",
+        data=printable(data.name),
         recipe={"tests": asdict(depth), "clips": sum(map(len, keys.values()))},
-        notes=[*context.notes, *_few(source, keys), *excluded, *failed],
+        notes=[*context.notes, *_few(source, keys), *_set_aside([*exclusions, *prepared.exclusions]), *failed],
         seconds=round(time.perf_counter() - began, 1),
     )
     return BenchmarkResult(_scores(clips, loaded.seed), about=about)
@@ -173,6 +177,10 @@ def _few(source: ClipSource, keys: Mapping[str, Sequence[ClipKey]]) -> list[str]
     clips, left_out = sum(map(len, keys.values())), len(source.recordings) - len(keys)
     said = f"Tested on {count(clips, 'clip')} of {count(len(keys), 'recording')}, spread evenly"
     return [said + (f"; {count(left_out, 'further recording')} took no part." if left_out else ".")]
+
+
+def _set_aside(exclusions: Sequence[Exclusion]) -> Iterator[str]:
+    yield from (f"{one.recording} was set aside: {one.reason}" for one in exclusions)
 
 
 def _plan(shared: _Shared, keys: Mapping[str, tuple[ClipKey, ...]]) -> list[_Task]:
@@ -209,6 +217,7 @@ def _measured(
             workers=1 if context.device != "cpu" else max(1, min(context.workers, len(missing))),
             initializer=_Worker,
             initargs=(shared,),
+            time_limit=context.time_limit,
             on_advance=lambda index, amount: bar.advance(amount),
         ):
             if outcome.error is not None:
@@ -233,8 +242,21 @@ class _Worker:
     def __init__(self, shared: _Shared) -> None:
         self.shared = shared
         self.store = Store(shared.explainer.root)
-        self.model = shared.explainer.model(shared.explainer.networks[0])
+        self._begin()
+
+    def _begin(self) -> None:
+        self.model = self.shared.explainer.model(self.shared.explainer.networks[0])
         self._clips: tuple[tuple[ClipKey, ...], ClipBatch, dict[str, Perturbation]] | None = None
+
+    @contextmanager
+    def kept(self, method: AttributionMethod) -> Iterator[None]:
+        """Hold a method to leaving the network as it was; after one that failed, it is built again."""
+        try:
+            with unchanged(method, self.model.module):
+                yield
+        except Exception:
+            self._begin()
+            raise
 
     def clips(self, keys: tuple[ClipKey, ...]) -> tuple[ClipBatch, dict[str, Perturbation]]:
         """Return the clips and what they are perturbed with; made once for all methods."""
@@ -263,6 +285,15 @@ def _fills(layout: Layout) -> Iterator[tuple[str, str]]:
 
 
 def _test(worker: _Worker, task: _Task, report: Callable[[float], None]) -> None:
+    with worker.kept(worker.shared.explainer.methods[task.method]):
+        rows = _tested(worker, task)
+    with worker.store.write(_STEP, task.key, {"method": task.method, "recording": task.keys[0].recording}) as folder:
+        rows.to_parquet(folder / CLIPS_FILE, index=False)
+    report(len(rows))
+
+
+def _tested(worker: _Worker, task: _Task) -> pd.DataFrame:
+    """Return what the tests give for each clip of a task."""
     explainer, depth, seed = worker.shared.explainer, worker.shared.depth, worker.shared.seed
     method, target, model = explainer.methods[task.method], explainer.objective.target, worker.model
     batch, perturbations = worker.clips(task.keys)
@@ -284,10 +315,7 @@ def _test(worker: _Worker, task: _Task, report: Callable[[float], None]) -> None
     ).left
     steady = stability(model, method, batch, target, original=relevance, draws=depth.draws, seed=seed)
     columns |= {"stability_noise": steady.noise, "stability_shift": steady.shift}
-    rows = pd.DataFrame({name: _column(values, len(batch)) for name, values in columns.items()})
-    with worker.store.write(_STEP, task.key, {"method": task.method, "recording": task.keys[0].recording}) as folder:
-        rows.to_parquet(folder / CLIPS_FILE, index=False)
-    report(len(batch))
+    return pd.DataFrame({name: _column(values, len(batch)) for name, values in columns.items()})
 
 
 def _column(values: Any, count: int) -> Any:

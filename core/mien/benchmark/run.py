@@ -22,12 +22,12 @@ from mien.benchmark.measuring import (
     measure_task,
     region_in_time,
 )
-from mien.benchmark.methods import benchmark_methods, fitting_methods
+from mien.benchmark.methods import MethodList, benchmark_methods, fitting_methods
 from mien.benchmark.networks import TaskClips, TaskNetwork, prepare_task, recipe, train_networks
 from mien.benchmark.result import BenchmarkResult, about_run
 from mien.benchmark.tables import SCORES
 from mien.benchmark.tasks import TASKS, PlantedTask, chosen_tasks
-from mien.config.run_config import dump
+from mien.config.run_config import RunConfig, dump
 from mien.errors import ModelError
 from mien.faithfulness import similarity
 from mien.parallel import run_tasks
@@ -45,7 +45,7 @@ from mien.types import ClipKey, IntArray
 UNTRAINED = 10
 """Untrained networks beside the trained ones."""
 
-PILOT_SEEDS = (1, 2, 3, 4, 5, 6, 7, 8)
+PILOT_SEEDS = tuple(range(1, 13))
 """Of the networks, on participants of their own, that fixed the recipe and the bounds that were set from a pilot."""
 
 
@@ -92,7 +92,7 @@ QUICK = Plan(
     ("dataset.participants=30", "dataset.test_participants=6"),
     (21, 22),
     1,
-    2,
+    1,
     ("AU12",),
     1,
     Depth(True, stages=1, draws=1, steps=8, orders=2),
@@ -110,6 +110,7 @@ def benchmark_explanations(
     tasks: Sequence[str] | None = None,
     methods: Sequence[str] | None = None,
     plan: Plan | None = None,
+    time_limit: float | None = None,
 ) -> BenchmarkResult:
     """Train networks on planted labels, explain what was held out with every method, and measure how true that is.
 
@@ -124,6 +125,8 @@ def benchmark_explanations(
         Names; all by default.
     plan : Plan, optional
         In place of the two that come with mien.
+    time_limit : float, optional
+        Seconds that a worker may spend on one explanation with its tests before it is ended and noted.
 
     Raises
     ------
@@ -133,21 +136,16 @@ def benchmark_explanations(
         When a network cannot be trained, or no method explains any clip.  A method that fails is left out where it
         fails, and noted.
     """
-    context = make_context(store, registry, workers, device, None, None, progress)
-    plan = plan or (QUICK if quick else FULL)
-    chosen = chosen_tasks(plan.tasks if tasks is None else tasks)
-    plan = _with_thorough(plan, chosen)
+    context = make_context(store, registry, workers, device, time_limit, None, progress)
+    plan, chosen = _planned(plan or (QUICK if quick else FULL), tasks)
     config = recipe(context.registry, plan.overrides)
-    network = config.backbone.architecture(config.objective.outputs).eval()
-    listed = fitting_methods(benchmark_methods(context.registry, methods), explained_model(config.backbone, network))
+    listed = _listed(config, context.registry, methods)
     clips = [prepare_task(task, config, context, plan.epochs) for task in chosen]
     networks = train_networks(clips, plan.seeds, context)
     measured = Measured(tuple(clips), listed.methods, store.root, context.device)
     work = _work(measured, networks, plan)
     failed = _measured(measured, [one.task for one in work], context)
-    found = [*_scores(work, store), *_label_randomisation(work, store)]
-    if not found:
-        raise ModelError("No clip could be explained. " + " ".join(failed))
+    scores = _all_scores(work, store, failed)
     about = about_run(
         listed.methods,
         listed.refused,
@@ -162,18 +160,24 @@ def benchmark_explanations(
         temporal_tests=_temporal_tests(work, measured, store),
         notes=[*context.notes, *_set_aside(clips), *_untested(plan, chosen), *failed],
     )
-    models = pd.DataFrame([_model(network) for network in networks])
-    return BenchmarkResult(pd.concat(found, ignore_index=True), models, about)
+    return BenchmarkResult(scores, pd.DataFrame([_model(network) for network in networks]), about)
 
 
-def _with_thorough(plan: Plan, chosen: Sequence[PlantedTask]) -> Plan:
-    """Return the plan with those of its tasks to test for faithfulness that were chosen.
+def _planned(plan: Plan, tasks: Sequence[str] | None) -> tuple[Plan, Sequence[PlantedTask]]:
+    """Return the plan with those of its tasks to test for faithfulness that were chosen, and the chosen tasks.
 
     Where none of them was, it is the first chosen one whose label is an Action Unit.
     """
+    chosen = chosen_tasks(plan.tasks if tasks is None else tasks)
     among = [task.name for task in chosen if task.name in plan.thorough]
     instead = [task.name for task in chosen if task.units and task.badge == "none"][:1] if plan.thorough else []
-    return replace(plan, thorough=tuple(among or instead))
+    return replace(plan, thorough=tuple(among or instead)), chosen
+
+
+def _listed(config: RunConfig, registry: Registry, methods: Sequence[str] | None) -> MethodList:
+    """Return the methods that can explain the recipe's network, and why others cannot."""
+    network = config.backbone.architecture(config.objective.outputs).eval()
+    return fitting_methods(benchmark_methods(registry, methods), explained_model(config.backbone, network))
 
 
 def _set_aside(clips: Sequence[TaskClips]) -> Iterator[str]:
@@ -268,6 +272,7 @@ def _measured(measured: Measured, tasks: Sequence[MeasureTask], context: RunCont
             workers=max(1, min(context.workers, len(missing))) if context.device == "cpu" else 1,
             initializer=MeasureWorker,
             initargs=(measured,),
+            time_limit=context.time_limit,
             on_advance=lambda index, amount: bar.advance(amount),
         )
         for outcome in outcomes:
@@ -280,6 +285,14 @@ def _measured(measured: Measured, tasks: Sequence[MeasureTask], context: RunCont
         f"{errors[0]}"
         for method, errors in failed.items()
     ]
+
+
+def _all_scores(work: Sequence[_Work], store: Store, failed: Sequence[str]) -> pd.DataFrame:
+    """Return the table `SCORES`; where there is none of it, the error says what failed."""
+    found = [*_scores(work, store), *_label_randomisation(work, store)]
+    if not found:
+        raise ModelError("No clip could be explained. " + " ".join(failed))
+    return pd.concat(found, ignore_index=True)
 
 
 def _scores(work: Sequence[_Work], store: Store) -> Iterator[pd.DataFrame]:

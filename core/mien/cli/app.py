@@ -26,10 +26,9 @@ from mien.cli import (
 )
 from mien.cli.console import print_error
 from mien.cli.plugin_doors import PluginCommand, commands_of_plugins
-from mien.errors import MienError, PluginError
+from mien.errors import MienError, PluginError, told
 from mien.registry import load_registry
 from mien.registry.culprit import culprit
-from mien.registry.registry import told
 
 log = logging.getLogger(__name__)
 

@@ -11,18 +11,46 @@ import typer
 
 from mien.cli import logs
 from mien.cli.console import messages, output, print_json
-from mien.cli.options import Device, DeviceOption, Json, Quiet, StoreFolder, Verbose, Workers, open_store
+from mien.cli.options import (
+    Device,
+    DeviceOption,
+    Json,
+    Out,
+    Quiet,
+    StoreFolder,
+    TimeLimit,
+    Verbose,
+    Workers,
+    open_store,
+)
 from mien.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from rich.console import Console
 
+    from mien.benchmark.result import BenchmarkResult
     from mien.benchmark.written import Written
     from mien.registry import Registry
 
 app = typer.Typer(help="Are explanations true? Measured, not believed.", no_args_is_help=True)
 
 _PLANTED = "animated_face"
+
+Quick = Annotated[bool, typer.Option("--quick", help="Fewer seeds and clips: minutes on two cores.")]
+Methods = Annotated[
+    str | None, typer.Option(metavar="A,B", help="Only these methods or variants. [default: all that are installed]")
+]
+Tasks = Annotated[str | None, typer.Option(metavar="A,B", help="Only these planted tasks. [default: all]")]
+OwnNetwork = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR_OR_FILE", help="Test a network of your own, on --data: what needs no planted truth."),
+]
+OwnVideos = Annotated[
+    Path | None,
+    typer.Option(metavar="PATH", help="A configuration (YAML), a manifest (CSV), a folder of videos, or a video."),
+]
 
 
 @app.callback()
@@ -32,26 +60,16 @@ def _group() -> None:
 
 @app.command("explanations")
 def explanations(
-    out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the results.", file_okay=False)
-    ] = Path("mien-benchmark"),
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer seeds and clips: minutes on two cores.")] = False,
-    methods: Annotated[
-        str | None,
-        typer.Option(metavar="A,B", help="Only these methods or variants. [default: all that are installed]"),
-    ] = None,
-    tasks: Annotated[str | None, typer.Option(metavar="A,B", help="Only these planted tasks. [default: all]")] = None,
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR_OR_FILE", help="Test a network of your own, on --data: what needs no planted truth."),
-    ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="PATH", help="A configuration (YAML), a manifest (CSV), a folder of videos, or a video."),
-    ] = None,
+    out: Out = Path("mien-benchmark"),
+    quick: Quick = False,
+    methods: Methods = None,
+    tasks: Tasks = None,
+    checkpoint: OwnNetwork = None,
+    data: OwnVideos = None,
     workers: Workers = 1,
     store: StoreFolder = None,
     device: DeviceOption = Device.auto,
+    time_limit: TimeLimit = None,
     as_json: Json = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
@@ -87,6 +105,7 @@ def explanations(
         "store": open_store(store),
         "workers": workers,
         "device": device.value,
+        "time_limit": time_limit,
         "progress": QuietProgress() if quiet else make_progress(console),
         "registry": registry,
         "methods": chosen,
@@ -95,26 +114,30 @@ def explanations(
     from mien.benchmark.written import write_results
 
     began = time.perf_counter()
+    result = _measured(checkpoint, data, named, out, common)
+    spent = round(time.perf_counter() - began, 1)
+    written = write_results(replace(result, about={"seconds": spent, **result.about}), out)
+    if as_json:
+        _print_json(written)
+    elif not quiet:
+        print_board(output(), written)
+
+
+def _measured(
+    checkpoint: Path | None, data: Path | None, tasks: Sequence[str] | None, out: Path, common: Mapping[str, Any]
+) -> BenchmarkResult:
+    """Measure on the user's own network and videos where they are named, else on planted tasks."""
     if checkpoint is not None and data is not None:
         from mien.benchmark.own import benchmark_own
         from mien.cli.run_commands import find_checkpoint
 
         found = find_checkpoint(checkpoint)
         _make(out)
-        result = benchmark_own(found, data, **common)
-    else:
-        from mien.benchmark.run import benchmark_explanations
+        return benchmark_own(found, data, **common)
+    from mien.benchmark.run import benchmark_explanations
 
-        _make(out)
-        result = benchmark_explanations(tasks=named, **common)
-    spent = round(time.perf_counter() - began, 1)
-    written = write_results(replace(result, about={"seconds": spent, **result.about}), out)
-    if as_json:
-        from mien.benchmark.board import as_json as plain
-
-        print_json(plain(written.board))
-    elif not quiet:
-        print_board(output(), written)
+    _make(out)
+    return benchmark_explanations(tasks=tasks, **common)
 
 
 def _check(checkpoint: Path | None, data: Path | None, tasks: str | None) -> None:
@@ -160,6 +183,12 @@ def _require_truth(registry: Registry) -> None:
             "--data.",
         )
     registry.require("dataset", _PLANTED)
+
+
+def _print_json(written: Written) -> None:
+    from mien.benchmark.board import as_json
+
+    print_json(as_json(written.board))
 
 
 def print_board(console: Console, written: Written) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mien.cli.console import output, print_json
+from mien.cli.console import messages, output, print_json
 from mien.cli.options import Json, Overrides
 from mien.errors import ConfigError
 
@@ -21,10 +21,12 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Check that a configuration is valid, and that its parts are installed and fit together."""
-    from mien.config.check import check_config
+    from mien.config.check import checked
     from mien.config.run_config import dump
 
-    parsed = check_config(config, overrides or ())
+    parsed, unchecked = checked(config, overrides or ())
+    if unchecked:
+        messages().print(unchecked, markup=False, soft_wrap=True)
     if as_json:
         print_json(dump(parsed))
     else:

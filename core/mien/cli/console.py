@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from mien.errors import MienError
+from mien.errors import MienError, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _WIDE = 200  # a listing that goes into a file or a pipe is not folded to 80 columns
+_kept = ExitStack()  # puts standard output back where it was kept for JSON
 
 
 def output() -> Console:
@@ -36,9 +41,29 @@ def messages() -> Console:
     return Console(stderr=True, highlight=False)
 
 
+def keep_for_json() -> Callable[[], None]:
+    """Send what is printed from now on to standard error, until `print_json` writes or the returned function is called.
+
+    Plugins and libraries print, in worker processes too; whoever reads the JSON should find nothing else.
+    """
+    real = sys.stdout
+    real.flush()
+    _kept.callback(setattr, sys, "stdout", real)
+    sys.stdout = sys.stderr
+    with suppress(OSError, ValueError):  # neither is a file, e.g. where a test catches them
+        number, errors = real.fileno(), sys.stderr.fileno()
+        saved = os.dup(number)
+        _kept.callback(os.close, saved)
+        _kept.callback(os.dup2, saved, number)
+        _kept.callback(real.flush)
+        os.dup2(errors, number)
+    return _kept.close
+
+
 def print_json(value: Any) -> None:
     """Write a value as JSON to standard output."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    _kept.close()
+    typer.echo(printable(json.dumps(value, indent=2, ensure_ascii=False, default=str)))  # JSON spells it out likewise
 
 
 def print_error(error: MienError | str) -> None:

@@ -66,7 +66,17 @@ ClusterAddress = Annotated[
 ]
 Verbose = Annotated[int, typer.Option("--verbose", "-v", count=True, help="Say more; twice for everything.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary; errors only.")]
-Json = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+
+
+def _for_json(context: typer.Context, wanted: bool) -> bool:
+    if wanted:
+        from mien.cli.console import keep_for_json
+
+        context.call_on_close(keep_for_json())
+    return wanted
+
+
+Json = Annotated[bool, typer.Option("--json", help="Write JSON.", callback=_for_json)]
 
 
 def open_store(folder: Path | None) -> Store:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,8 +11,9 @@ from mien.cli import plugin_check_command, plugin_new_command
 from mien.cli.console import messages, output, print_json
 from mien.cli.describe import describe, listing
 from mien.cli.options import Json
+from mien.cli.plugin_doors import command_problems, own_commands
 from mien.errors import ConfigError, nearest
-from mien.registry import KINDS, Registry, load_registry
+from mien.registry import KINDS, Problem, load_registry
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,12 +37,13 @@ def list_plugins(
     """List the installed components; nothing of theirs is imported."""
     registry = load_registry()
     found = [listing(entry) for entry in registry.entries(_kind(kind) if kind else None)]
-    problems = [{"owner": problem.owner, "message": problem.message} for problem in registry.problems]
+    problems = [*registry.problems, *command_problems(registry, own_commands())]
     if as_json:
-        print_json({"plugins": found, "problems": problems})
+        told = [{"owner": problem.owner, "message": problem.message} for problem in problems]
+        print_json({"plugins": found, "problems": told})
         return
     _print_list(output(), found)
-    _print_problems(registry)
+    _print_problems(problems)
 
 
 def _print_list(console: Console, found: list[dict[str, Any]]) -> None:
@@ -64,10 +67,10 @@ def _print_list(console: Console, found: list[dict[str, Any]]) -> None:
     console.print(table)
 
 
-def _print_problems(registry: Registry) -> None:
+def _print_problems(problems: Sequence[Problem]) -> None:
     from rich.text import Text
 
-    for problem in registry.problems:
+    for problem in problems:
         text = Text.assemble(("warning: ", "yellow"), f"{problem.owner}: {problem.message}")
         messages().print(text, soft_wrap=True)
 

@@ -8,9 +8,9 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
-from mien.errors import PluginError
+from mien.errors import PluginError, told
 from mien.registry import CommandEntry, Problem, Registry, load_registry
-from mien.registry.registry import import_target, told
+from mien.registry.registry import import_target
 
 _PANEL = "Commands of plugins"
 
@@ -40,11 +40,18 @@ def own_commands() -> list[str]:
     return list(getattr(typer.main.get_command(app), "commands", {}))
 
 
+def shown(text: str) -> str:
+    """Return a plugin's text as help that shows it as it is: brackets in it are no markup."""
+    from rich.markup import escape
+
+    return escape(text)
+
+
 class PluginCommand(TyperCommand):
     """Stands for a plugin's command in listings; becomes it when it is called."""
 
     def __init__(self, entry: CommandEntry) -> None:
-        help_ = entry.help or f"A command of {entry.distribution}."
+        help_ = shown(entry.help) or f"A command of {entry.distribution}."
         super().__init__(name=entry.name, help=help_, callback=None, rich_help_panel=_PANEL)
         self._entry = entry
 
@@ -66,7 +73,7 @@ def load_command(entry: CommandEntry) -> Any:
         loaded = import_target(entry.target)
         if not isinstance(loaded, typer.Typer) and callable(loaded) and not isinstance(loaded, type):
             function, loaded = loaded, typer.Typer()
-            loaded.command(help=entry.help or None)(function)
+            loaded.command(help=shown(entry.help) or None)(function)
         if isinstance(loaded, typer.Typer):
             return typer.main.get_command(loaded)
     except KeyboardInterrupt:  # the user's

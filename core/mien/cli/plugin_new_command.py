@@ -47,8 +47,8 @@ def _print_next(plan: Design, written: Written) -> None:
         f"cd {shlex.quote(str(written.folder))}",
         "pip install -e '.[test]'",
         "pytest",
-        f"mien plugins list {plan.kind}",
-        f"mien config check examples/{plan.name}.yaml",
+        f"mien plugins check {plan.distribution}",
+        f"mien run examples/{plan.name}.yaml --out runs/{plan.name}",
     )
     console = output()
     console.print(f"{written.folder}: {len(written.files)} files written", markup=False, soft_wrap=True)

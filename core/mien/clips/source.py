@@ -16,6 +16,7 @@ from mien.clips.windows import Window, plan_windows, random_window
 from mien.config.settings import PoolingSettings, WindowSettings
 from mien.errors import DataError, MienError, ModelError
 from mien.interfaces import Cropper
+from mien.promises import at_work, broken
 from mien.regions import bits
 from mien.store.arrays import read_rows
 from mien.types import BitArray, BoolArray, ClipBatch, ClipKey, FloatArray, InputSpec, LandmarkScheme, Recording
@@ -176,14 +177,24 @@ class ClipSource:
         return _rows(self.prepared(recording).crops / "transforms.npy", frame_numbers)
 
     def regions(self, recording: str, frame_numbers: npt.ArrayLike) -> BitArray:
-        """Return the region bits of the crops of some source frames, ``(T, H, W)`` or ``(T, N)``."""
-        return self.cropper.regions(
-            self.landmarks(recording, frame_numbers),
-            self.transforms(recording, frame_numbers),
-            self.scheme,
-            self.pooling.shape,
-            self.pooling.padding,
-        )
+        """Return the region bits of the crops of some source frames, ``(T, H, W)`` or ``(T, N)``.
+
+        Raises
+        ------
+        PluginError
+            When the cropper gives no bits, or not one set of them for each element.
+        """
+        landmarks, transforms = self.landmarks(recording, frame_numbers), self.transforms(recording, frame_numbers)
+        settings = self.pooling.shape, self.pooling.padding
+        with at_work(self.cropper, "regions"):
+            found = self.cropper.regions(landmarks, transforms, self.scheme, *settings)
+        video = self.cropper.layout == "video"
+        each = (self.cropper.height, self.cropper.width) if video else landmarks.shape[1:2]
+        if not isinstance(found, np.ndarray) or found.shape != (len(landmarks), *each) or found.dtype.kind not in "iu":
+            kind = f"{found.dtype} {found.shape}" if isinstance(found, np.ndarray) else type(found).__name__
+            promised = f"'regions' returns bits, uint16 {(len(landmarks), *each)}"
+            raise broken(self.cropper, f"The regions of {len(landmarks)} frames are {kind}.", promised)
+        return found
 
     def batch(self, keys: Sequence[ClipKey], spec: InputSpec | None = None) -> ClipBatch:
         """Return clips on the CPU, standardised, with the regions of every element.

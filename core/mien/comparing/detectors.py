@@ -15,6 +15,7 @@ import numpy as np
 
 from mien.comparing.agreement import UNIT, Agreement, agreement, frame_table, point_table
 from mien.comparing.drawing import Overlay
+from mien.errors import printable
 from mien.interfaces import Detector, DetectorSession
 from mien.progress import Progress, QuietProgress, Task
 from mien.registry import Registry
@@ -125,18 +126,19 @@ def compare_detectors(
         for file in detector.needed_weights():
             file.fetch(progress)
     with ExitStack() as stack:
-        sides = [
-            _Side(name, made, registry.scheme(made.scheme), stack.enter_context(made.open(device)), Follower(made))
-            for name, made in detectors.items()
-        ]
+        sides = []
+        for name, made in detectors.items():
+            scheme = registry.scheme(made.scheme)
+            follower = Follower(made, scheme.points, (info.width, info.height))
+            sides.append(_Side(name, made, scheme, stack.enter_context(made.open(device)), follower))
         schemes = [side.scheme for side in sides]
         overlay = stack.enter_context(Overlay(out / _OVERLAY, info, list(detectors), schemes, overlay_seconds))
         bar = stack.enter_context(progress.task("comparing detectors", _expected(info, seconds), "frames"))
         parts, times = _watch(video, sides, overlay, seconds, bar)
     table, points = frame_table(parts, times), point_table(parts)
-    made = DetectorComparison(table, points, _summary(video, sides, table, points))
-    _write(made, out)
-    return made
+    comparison = DetectorComparison(table, points, _summary(video, sides, table, points))
+    _write(comparison, out)
+    return comparison
 
 
 def _watch(
@@ -175,7 +177,7 @@ def _write(made: DetectorComparison, out: Path) -> None:
 def _summary(video: Path, sides: Sequence[_Side], table: pd.DataFrame, points: pd.DataFrame) -> dict[str, Any]:
     first, second = table["first_found"], table["second_found"]
     return {
-        "video": str(video),
+        "video": printable(str(video)),
         "frames": len(table),
         "unit": UNIT,
         "first": sides[0].about(),

@@ -74,18 +74,19 @@ def compare_runs(
     """
     one, other = read_run(first), read_run(second)
     notes = _privacy(one, other)
-    units, level = _held_out(one, other)
+    reason = _other_objective(one, other)
+    objective = None if reason else _objective(one, registry)
+    units, level = _held_out(one, other, continuous=objective is None or objective.continuous)
     pairable = not notes or _same_people(one, other, units)
     if notes:
         notes.append("They are paired all the same: seed, data set and all labels agree." if pairable else
                      "They are not paired.")  # fmt: skip
     common = _common(units) if pairable else []
-    reason = _other_objective(one, other)
-    if reason:
+    if objective is None:
         notes.append(reason)
         metrics = pd.DataFrame(columns=list(_METRICS))
     else:
-        metrics = _metrics(one, other, units, common, level, _objective(one, registry), seed)
+        metrics = _metrics(one, other, units, common, level, objective, seed)
         notes += _labels(units, common)
     if len(common) < FEWEST:
         notes.append(
@@ -135,16 +136,20 @@ def _objective(run: RunFolder, registry: Registry) -> Objective:
     return made
 
 
-def _held_out(one: RunFolder, other: RunFolder) -> tuple[list[pd.DataFrame], str]:
+def _held_out(one: RunFolder, other: RunFolder, *, continuous: bool) -> tuple[list[pd.DataFrame], str]:
     """Return label and prediction of each run's held-out units, at the level that both are measured at."""
     levels = {str(run.summary.get("level", "participant")) for run in (one, other)}
     level = levels.pop() if len(levels) == 1 else "participant"
-    tables = []
-    for run in (one, other):
-        predictions = run.table("predictions")
-        units = at_levels(known(predictions[predictions["split"] == "test"]))
-        tables.append(units.get(level, units["participant"]))
-    return tables, level
+    held_out = [_by_level(run, continuous=continuous) for run in (one, other)]
+    both = [name for name in held_out[0] if name in held_out[1]]
+    # Classes have no participants where one of them has several; and there may be no sessions to tell apart.
+    level = level if level in both else both[-1]
+    return [tables[level] for tables in held_out], level
+
+
+def _by_level(run: RunFolder, *, continuous: bool) -> Mapping[str, pd.DataFrame]:
+    predictions = run.table("predictions")
+    return at_levels(known(predictions[predictions["split"] == "test"]), continuous=continuous)
 
 
 def _keys(units: Sequence[pd.DataFrame]) -> list[str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from mien.config.document import Document
 from mien.config.loading import load_document, parse_config
+from mien.config.network import network_misfits
 from mien.config.problems import ConfigProblem, as_error
 from mien.config.run_config import LabelledConfig, RunConfig
 from mien.errors import ModelError, nearest
@@ -16,11 +18,14 @@ from mien.interfaces.component import Component
 from mien.regions.names import POOLED_REGIONS
 from mien.registry import Registry, load_registry
 
+log = logging.getLogger(__name__)
+
 
 def check_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     """Return the configuration in a file when a run of it can begin here; ``mien config check`` does the same.
 
-    Nothing heavy is imported.
+    Nothing heavy is imported, but where a method or an analyzer looks at the network (Grad-CAM's layer): it is then
+    made with random weights.  Where that cannot be done here, a warning is logged that it was not checked.
 
     Parameters
     ----------
@@ -34,11 +39,21 @@ def check_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     ConfigError
         When it is not valid, a part of it is not installed, or its parts do not fit together; with all problems.
     """
+    config, unchecked = checked(path, overrides)
+    if unchecked:
+        log.warning("%s: %s", path, unchecked)
+    return config
+
+
+def checked(path: str | Path, overrides: Sequence[str] = ()) -> tuple[RunConfig, str]:
+    """Return what `check_config` does, and what could not be checked here (empty when all was)."""
     registry = load_registry()
     document = load_document(path, overrides)
     config = parse_config(document, registry)
-    require_fit(config, registry, document)
-    return config
+    problems = misfits(config, registry)
+    further, unchecked = network_misfits(config, [problem.key for problem in problems])
+    _refuse([*problems, *further], document)
+    return config, unchecked
 
 
 def parts(config: LabelledConfig) -> Iterator[tuple[str, str, Component]]:
@@ -74,7 +89,10 @@ def misfits(config: LabelledConfig, registry: Registry) -> list[ConfigProblem]:
 
 def require_fit(config: LabelledConfig, registry: Registry, document: Document | Path) -> None:
     """Raise `ConfigError` with all of `misfits`, if there are any."""
-    problems = misfits(config, registry)
+    _refuse(misfits(config, registry), document)
+
+
+def _refuse(problems: Sequence[ConfigProblem], document: Document | Path) -> None:
     if not problems:
         return
     if isinstance(document, Document):

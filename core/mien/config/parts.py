@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BeforeValidator, ValidationInfo
 
-from mien.errors import PluginError, nearest
+from mien.errors import PluginError
 from mien.interfaces.component import Component
 from mien.registry import Registry
 
@@ -45,7 +45,7 @@ def _maker(kind: str) -> Callable[[Any, ValidationInfo], Any]:
 def create(registry: Registry, kind: str, use: str, fields: Mapping[str, Any], context: Mapping[str, Any]) -> Any:
     """Make a component, turning an unknown id into an error that pydantic places at the right key."""
     if use not in registry.ids(kind):
-        raise PartError(f"there is no {kind} '{use}'. {nearest(use, registry.ids(kind))}")
+        raise PartError(f"there is no {kind} '{use}'. {registry.instead(kind, use)}")
     try:
         return registry.create(kind, use, fields, {"base": context.get("base")})
     except PluginError as error:

@@ -44,7 +44,8 @@ def confusion_table(predictions: pd.DataFrame, objective: Objective, level: str)
     predictions : DataFrame
         The table ``predictions``; rows without a label are left out.
     level : str
-        Whose mean prediction is put into a band; participant where there is no such level.
+        Whose prediction is put into a band: the mean of a score, of classes that of most parts, as for the metrics.
+        Where there is no such level it is the participant, or for classes the highest level that there is.
 
     Returns
     -------
@@ -56,8 +57,8 @@ def confusion_table(predictions: pd.DataFrame, objective: Objective, level: str)
     for split, own in known(predictions).groupby("split", sort=True):
         if not bands:
             break
-        levels = at_levels(own)
-        used = level if level in levels else "participant"
+        levels = at_levels(own, continuous=objective.continuous)
+        used = level if level in levels else list(levels)[-1]
         units = levels[used]
         true, said = band_of(units["label"], bands), band_of(units["prediction"], bands)
         counts = Counter(zip(true, said, strict=True))

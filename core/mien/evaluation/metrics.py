@@ -10,6 +10,7 @@ import pandas as pd
 
 from mien.evaluation.units import at_levels, subsets
 from mien.interfaces.objective import Objective
+from mien.promises import at_work, broken
 from mien.statistics import interval, resampled_rows
 from mien.tables import LEVELS
 
@@ -63,11 +64,23 @@ def _rows(table: pd.DataFrame, objective: Objective, rng: np.random.Generator, r
     predicted = table["prediction"].to_numpy(float)
     labels = table["label"].to_numpy(float)
     owners, _ = pd.factorize(table["participant"], sort=True)
-    values = objective.metrics(predicted, labels)
+    with at_work(objective, "metrics"):
+        values = objective.metrics(predicted, labels)
+    _check(objective, values)
     # One pass over the resamples serves all metrics, which an objective computes together.
-    drawn = [objective.metrics(predicted[rows], labels[rows]) for rows in resampled_rows(owners, resamples, rng)]
+    with at_work(objective, "metrics"):
+        drawn = [objective.metrics(predicted[rows], labels[rows]) for rows in resampled_rows(owners, resamples, rng)]
     found = []
     for metric, value in values.items():
         low, high = interval([sample[metric] for sample in drawn])
         found.append({"metric": metric, "value": value, "low": low, "high": high, "n": len(table)})
     return found
+
+
+def _check(objective: Objective, values: object) -> None:
+    promised = "'metrics' returns numbers by their names"
+    if not isinstance(values, Mapping):
+        raise broken(objective, f"Its metrics are {type(values).__name__}.", promised)
+    for name, value in values.items():
+        if not isinstance(name, str) or not isinstance(value, int | float | np.number):
+            raise broken(objective, f"Its metric {name!r} is {value!r}.", promised)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mien.interfaces.attribution import AttributionMethod, ExplainedModel
     from mien.interfaces.objective import Objective
     from mien.report.charts import Chart
-    from mien.types import ClipBatch, ClipKey, FaceTrack, FloatArray, InputSpec, LandmarkScheme, Tile
+    from mien.types import ClipBatch, ClipKey, FaceTrack, FloatArray, InputSpec, LandmarkScheme, Recording, Tile
 
 Mention = Literal["method", "source", "region"]
 """What a field of an analyzer may name of the rest of a configuration."""
@@ -188,6 +188,26 @@ class Analyzer(Component):
         `mien.regions.names.POOLED_REGIONS`.  A name that is not there is told before anything is computed.
         """
         return ()
+
+    def check(self, model: ExplainedModel) -> None:
+        """Raise a `MienError` when a field does not fit the network, e.g. names a stage that it has not.
+
+        ``mien config check`` and the start of a run ask it of the untrained network, before anything is computed; the
+        default takes every network.  ``where`` of the error is the field.  The network is left as it was found.
+        """
+
+    def check_recordings(self, recordings: Sequence[Recording], objective: Objective) -> None:
+        """Raise a `MienError` when the data set lacks what a field names, e.g. a covariate.
+
+        A run asks it once the data set has listed its recordings, before the first is tracked; the default takes all.
+        ``where`` of the error is the field.
+
+        Parameters
+        ----------
+        recordings : sequence of Recording
+            Those with a usable label; some may be set aside later.
+        objective : Objective
+        """
 
     @abstractmethod
     def analyze(self, run: RunView) -> Analysis:

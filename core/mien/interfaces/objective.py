@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -37,6 +37,11 @@ class Objective(Component):
     @abstractmethod
     def outputs(self) -> int:
         """How many numbers the network gives for a clip."""
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        """Names of the classes, in the order of their labels from 0; empty where labels are numbers on a scale."""
+        return ()
 
     @property
     def severity_bands(self) -> Mapping[str, float]:

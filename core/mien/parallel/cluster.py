@@ -21,6 +21,7 @@ from typing import Any
 from mien.errors import ConfigError, DataError, PluginError
 from mien.parallel.cluster_worker import Errand, greeting, leave, own_version, work
 from mien.parallel.outcome import Outcome, checked, outcome_of, overdue
+from mien.parallel.silence import Silence
 from mien.parallel.worker import Attempt, Job, while_at_work
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,12 @@ class Cluster:
 
 
 def run_on_cluster(
-    job: Job, tasks: Sequence[Any], cluster: Cluster, time_limit: float | None, advance: Advance
+    job: Job,
+    tasks: Sequence[Any],
+    cluster: Cluster,
+    time_limit: float | None,
+    advance: Advance,
+    name: Callable[[Any], str] | None,
 ) -> Iterator[Outcome[Any]]:
     """Yield the outcome of each task, as they complete; see `mien.parallel.run_tasks`.
 
@@ -79,7 +85,7 @@ def run_on_cluster(
         return
     with _connected(cluster.address) as client, _probe(cluster.shared) as probe:
         errand = Errand(f"mien-{uuid.uuid4().hex}", pickle.dumps(job), probe, own_version())
-        crew = _Crew(client, errand, tasks, math.inf if time_limit is None else time_limit, advance)
+        crew = _Crew(client, errand, tasks, math.inf if time_limit is None else time_limit, advance, name)
         try:
             yield from crew.outcomes()
         finally:
@@ -145,6 +151,7 @@ class _Running:
 
     future: Any
     worker: str
+    silence: Silence
     deadline: float = math.inf
     at_work: str = ""
 
@@ -152,12 +159,21 @@ class _Running:
 class _Crew:
     """The tasks of one call, and the workers that have them."""
 
-    def __init__(self, client: Any, errand: Errand, tasks: Sequence[Any], limit: float, advance: Advance) -> None:
+    def __init__(
+        self,
+        client: Any,
+        errand: Errand,
+        tasks: Sequence[Any],
+        limit: float,
+        advance: Advance,
+        name: Callable[[Any], str] | None,
+    ) -> None:
         self._client = client
         self._errand = errand
         self._tasks = tasks
         self._limit = limit
         self._advance = advance
+        self._name = name if limit == math.inf else None  # the limit tells
         self._pending = deque(range(len(tasks)))
         self._running: dict[int, _Running] = {}
         self._losses: Counter[int] = Counter()
@@ -223,7 +239,7 @@ class _Crew:
             workers=[worker],
             pure=False,
         )
-        self._running[index] = _Running(future, worker)
+        self._running[index] = _Running(future, worker, Silence(self._name))
         future.add_done_callback(lambda done: self._news.put(("done", index, done)))
 
     def _attend(self) -> Iterator[Outcome[Any]]:
@@ -243,9 +259,11 @@ class _Crew:
         if task is None:
             return None  # given up before
         if what == "advanced":
+            task.silence.heard()
             self._advance(index, value)
         elif what == "begun":
             task.deadline = time.monotonic() + self._limit
+            task.silence.begin(self._tasks[index])
         elif what == "at work":
             task.at_work = value
         elif value.key == task.future.key:
@@ -270,6 +288,8 @@ class _Crew:
 
     def _overdue(self) -> Iterator[Outcome[Any]]:
         now = time.monotonic()
+        for task in self._running.values():
+            task.silence.look(task.at_work)
         for index in [index for index, task in self._running.items() if task.deadline <= now]:
             at_work = self._running[index].at_work
             self._give_up(index, self._running[index].worker)

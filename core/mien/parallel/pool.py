@@ -11,18 +11,21 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing import connection
 from typing import Any, TypeVar
 
 from mien.errors import ConfigError, DataError, PluginError
 from mien.parallel.cluster import Cluster, run_on_cluster
 from mien.parallel.outcome import Outcome, checked, outcome_of, overdue
+from mien.parallel.silence import Silence, listening
 from mien.parallel.worker import Attempt, AtWork, Job, Report, attempt, close_state, one_thread, serve, while_at_work
 
 S = TypeVar("S")
 T = TypeVar("T")
 R = TypeVar("R")
 Advance = Callable[[int, float], None]
+Name = Callable[[Any], str] | None
 
 _START = 120.0  # seconds beyond the limit in which a worker imports its libraries, on a busy machine too
 _GRACE = 5.0  # seconds that a worker has to leave by itself
@@ -39,6 +42,7 @@ def run_tasks(
     initializer: Callable[..., S] | None = None,
     initargs: Sequence[Any] = (),
     on_advance: Advance | None = None,
+    name: Callable[[T], str] | None = None,
     cluster: Cluster | None = None,
 ) -> Iterator[Outcome[R]]:
     """Yield the outcome of ``function(state, task, report)`` for each task, as they complete.
@@ -60,6 +64,9 @@ def run_tasks(
         Makes the ``state`` once a worker; a state with a method ``close`` is closed at the end.
     on_advance : callable, optional
         Called in this process with a task's index and the amount reported.
+    name : callable, optional
+        Names a task at the beginning of a sentence.  With it, and without a time limit, a warning is logged of each
+        task that has reported no progress for ten minutes, once.
     cluster : Cluster, optional
         Whose workers do the tasks, in place of processes here; ``workers`` is then without effect.
 
@@ -83,28 +90,37 @@ def run_tasks(
     job = Job(function, initializer, tuple(initargs))
     advance = on_advance or _quiet
     if cluster is not None:
-        return run_on_cluster(job, list(tasks), cluster, time_limit, advance)
+        return run_on_cluster(job, list(tasks), cluster, time_limit, advance, name)
     if workers == 1 and time_limit is None:
-        return _run_here(job, list(tasks), advance)
-    return _run_in_processes(_Crew(job, list(tasks), workers, time_limit, advance))
+        return _run_here(job, list(tasks), advance, name)
+    return _run_in_processes(_Crew(job, list(tasks), workers, time_limit, advance, name))
 
 
 def _quiet(index: int, amount: float) -> None:
     """Tell nobody."""
 
 
-def _run_here(job: Job, tasks: list[Any], advance: Advance) -> Iterator[Outcome[Any]]:
+def _run_here(job: Job, tasks: list[Any], advance: Advance, name: Name) -> Iterator[Outcome[Any]]:
     if not tasks:
         return
-    with one_thread():
-        state = checked(attempt(job.open))
-    try:
-        for index, task in enumerate(tasks):
-            with one_thread():
-                result = attempt(job.function, state, task, lambda amount, i=index: advance(i, amount))
-            yield outcome_of(index, result)
-    finally:
-        close_state(state)
+    with listening(name) as silence:
+
+        def report(index: int, amount: float) -> None:
+            silence.heard()
+            advance(index, amount)
+
+        silence.start()
+        with one_thread():
+            state = checked(attempt(job.open))
+        try:
+            for index, task in enumerate(tasks):
+                silence.begin(task)
+                with one_thread():
+                    result = attempt(job.function, state, task, partial(report, index))
+                silence.rest()  # while the caller has its turn
+                yield outcome_of(index, result)
+        finally:
+            close_state(state)
 
 
 def _run_in_processes(crew: _Crew) -> Iterator[Outcome[Any]]:
@@ -120,20 +136,23 @@ def _run_in_processes(crew: _Crew) -> Iterator[Outcome[Any]]:
 class _Crew:
     """The workers of one call, and the tasks they have not begun."""
 
-    def __init__(self, job: Job, tasks: list[Any], workers: int, time_limit: float | None, advance: Advance) -> None:
+    def __init__(
+        self, job: Job, tasks: list[Any], workers: int, time_limit: float | None, advance: Advance, name: Name
+    ) -> None:
         self._packed_job = pickle.dumps(job)
         self._pending = deque(enumerate(tasks))
         self._unfinished = len(tasks)
         self._most = workers
         self._limit = math.inf if time_limit is None else time_limit
         self._advance = advance
+        self._name = name if time_limit is None else None  # the limit tells
         self._active: list[_Worker] = []
         self._leaving: list[_Worker] = []
 
     def outcomes(self) -> Iterator[Outcome[Any]]:
         while self._unfinished:
             while len(self._active) < min(self._most, self._unfinished):
-                self._active.append(_Worker(self._packed_job, self._limit))
+                self._active.append(_Worker(self._packed_job, self._limit, self._name))
             for worker in self._to_attend():
                 outcome = self._attend(worker)
                 if outcome is not None:
@@ -144,6 +163,7 @@ class _Crew:
         """Give the tasks in work the time in which nobody listened to them."""
         for worker in self._active:
             worker.deadline += seconds
+            worker.silence.due += seconds
 
     def end(self) -> None:
         for worker in self._active:
@@ -158,9 +178,12 @@ class _Crew:
         by_handle: dict[Any, _Worker] = {}
         for worker in self._active:
             by_handle[worker.pipe] = by_handle[worker.process.sentinel] = worker
-        wait = min(worker.deadline for worker in self._active) - time.monotonic()
+        wait = min(min(worker.deadline, worker.silence.due) for worker in self._active) - time.monotonic()
         ready = connection.wait(list(by_handle), None if wait == math.inf else max(wait, 0.0))
         now = time.monotonic()
+        for worker in self._active:
+            if worker.pipe not in ready:  # what lies ready may be progress
+                worker.silence.look(worker.at_work)
         overdue = [worker for worker in self._active if worker.deadline <= now]
         return list(dict.fromkeys([by_handle[handle] for handle in ready] + overdue))
 
@@ -183,6 +206,7 @@ class _Crew:
             self._occupy(worker)
             return None if index is None else outcome_of(index, message)
         if worker.index is not None:
+            worker.silence.heard()
             self._advance(worker.index, message)
         return None
 
@@ -219,11 +243,13 @@ def _cause(code: int | None) -> str:
 class _Worker:
     """One process: it starts, then works on one task at a time."""
 
-    def __init__(self, packed_job: bytes, limit: float) -> None:
+    def __init__(self, packed_job: bytes, limit: float, name: Name) -> None:
         context = multiprocessing.get_context("spawn")
         self.index: int | None = None
         self.at_work = ""
         self.deadline = math.inf if limit == math.inf else time.monotonic() + limit + _START
+        self.silence = Silence(name)
+        self.silence.start()
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=serve, args=(theirs, packed_job), daemon=True)
         with theirs, _one_thread_in_children():
@@ -233,6 +259,7 @@ class _Worker:
         packed = pickle.dumps(task)
         self.index = index
         self.deadline = time.monotonic() + limit
+        self.silence.begin(task)
         with suppress(BrokenPipeError, ConnectionResetError):  # it died; its end of the pipe tells so next
             self.pipe.send_bytes(packed)
 

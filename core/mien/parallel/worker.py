@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from mien.errors import MienError, PluginError
+from mien.errors import MienError, PluginError, told
 from mien.promises import Leaving, watch
 
 Report = Callable[[float], None]
@@ -54,7 +54,7 @@ def attempt(call: Callable[..., Any], *args: Any) -> Attempt:
         return Attempt(error=error, trace=traceback.format_exc() if defect else "")
     except Exception as error:  # noqa: BLE001  one recording's failure, whatever it is, must not end the others
         named = PluginError(
-            f"{type(error).__name__}: {error}".strip(" :") + ".",
+            f"{told(error)}.",
             where=_whose(error),
             hint="This is a defect of a plugin or of mien; the traceback is in the debug log.",
         )

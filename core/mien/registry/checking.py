@@ -18,9 +18,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from mien.api import API_VERSION, DECLARATION
-from mien.errors import ConfigError, MienError, nearest
+from mien.errors import ConfigError, MienError, nearest, told
 from mien.registry.loader import GROUP
-from mien.registry.registry import Entry, Problem, Registry, told
+from mien.registry.registry import Entry, Problem, Registry
 
 HEAVY = (
     *("torch", "torchvision", "lightning", "captum", "zennit", "cv2", "av", "mediapipe", "pandas", "scipy"),
@@ -261,9 +261,14 @@ def _weight(distribution: str, registry: Registry) -> list[str]:
         return [f"Its modules are not imported after {_PATIENCE:g} seconds."]
     if done.returncode != 0:
         return []  # what cannot be imported is told with the component
+    lines = done.stdout.splitlines()
+    if not lines:
+        return []  # a module that ends the process, which is told with the plugin
     try:
-        heavy = json.loads(done.stdout.splitlines()[-1])
-    except (ValueError, IndexError):  # a module that prints as the process ends
+        heavy = json.loads(lines[-1]) if len(lines) == 1 else None
+    except ValueError:
+        heavy = None
+    if not isinstance(heavy, list):
         return ["Its modules print when they are imported: a plugin writes nothing to standard output."]
     said = f"Its modules import {', '.join(heavy)} at once: import heavy libraries where they are used."
     return [said] if heavy else []

@@ -10,10 +10,10 @@ from importlib.metadata import EntryPoint, entry_points
 import pluggy
 
 from mien.api import DECLARATION, declared_in_source, mismatch
-from mien.errors import nearest
+from mien.errors import nearest, told
 from mien.registry import hooks
 from mien.registry.commands import CommandEntry, Commands
-from mien.registry.registry import Plugin, Problem, Registrar, Registry, told
+from mien.registry.registry import Plugin, Problem, Registrar, Registry
 
 GROUP = "mien"
 LIMIT = "MIEN_PLUGINS"

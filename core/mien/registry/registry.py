@@ -7,13 +7,13 @@ import importlib
 import importlib.util
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pluggy
 
-from mien.errors import ConfigError, MienError, PluginError, nearest
+from mien.errors import ConfigError, MienError, PluginError, nearest, told
 from mien.registry.commands import COMMAND_NAME, CommandEntry
 from mien.registry.kinds import KINDS
 from mien.types import LandmarkScheme
@@ -21,6 +21,7 @@ from mien.types import LandmarkScheme
 log = logging.getLogger(__name__)
 
 _TARGET = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*")
+_ID = re.compile(r"\w[\w.-]*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,9 @@ class Plugin:
 def _installed(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):
+    except KeyboardInterrupt:  # the user's
+        raise
+    except BaseException:  # noqa: BLE001  to find a module of a package runs the package, which may raise anything
         return False
 
 
@@ -128,10 +131,11 @@ class Registry:
     def add_command(self, entry: CommandEntry) -> None:
         """Add a sub-command of ``mien``; the first owner of a name keeps it."""
         first = self.commands.get(entry.name)
-        if not (COMMAND_NAME.fullmatch(entry.name) and _TARGET.fullmatch(entry.target)):
+        texts = all(isinstance(text, str) for text in (entry.name, entry.target, entry.help))
+        if not (texts and COMMAND_NAME.fullmatch(entry.name) and _TARGET.fullmatch(entry.target)):
             message = (
                 f"The command '{entry.name}' of {entry.distribution} cannot be added: the name is made of a-z, 0-9 and "
-                f"hyphens, and '{entry.target}' must be of the form 'package.module:name'."
+                f"hyphens, '{entry.target}' must be of the form 'package.module:name', and its help a text."
             )
         elif first is not None:
             message = (
@@ -154,10 +158,21 @@ class Registry:
         """Return the entry, or raise `ConfigError` with the nearest known id."""
         found = self._entries[kind].get(id_)
         if found is None:
-            raise ConfigError(
-                f"There is no {kind} '{id_}'.", hint=nearest(id_, self._entries[kind]), where=f"use: {id_}"
-            )
+            raise ConfigError(f"There is no {kind} '{id_}'.", hint=self.instead(kind, id_), where=f"use: {id_}")
         return found
+
+    def instead(self, kind: str, id_: str, known: Iterable[str] = ()) -> str:
+        """Return a hint for an id that is not known: the nearest one, and which plugins could not be loaded.
+
+        Parameters
+        ----------
+        known : iterable of str
+            Further names that would do.
+        """
+        lost = {plugin.distribution for plugin in self.plugins if not plugin.loaded}
+        own = f"{kind} '{id_}' of "  # how a registration that was refused is told
+        reasons = [one.message for one in self.problems if one.distribution in lost or one.message.startswith(own)]
+        return " ".join([nearest(id_, {*self._entries[kind], *known}), *reasons]).strip()
 
     def load(self, kind: str, id_: str) -> Any:
         """Import and return what is registered: a component class, or the function of a landmark scheme."""
@@ -291,13 +306,23 @@ def import_target(target: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def told(error: BaseException) -> str:
-    """Return an exception as ``Type: message``, without a full stop."""
-    return f"{type(error).__name__}: {error}".strip().rstrip(":.")
-
-
 def _own(value: Any) -> Any:
     return copy.deepcopy(value) if isinstance(value, dict) else value
+
+
+def _fault(id_: Any, target: Any, requires: Any, texts: Sequence[Any]) -> str:
+    """Return what is wrong with the arguments of a registration; empty for nothing."""
+    if not isinstance(id_, str) or not _ID.fullmatch(id_):
+        return "an id is a text of letters, digits, '_', '-' and '.'"
+    if not isinstance(target, str) or not _TARGET.fullmatch(target):
+        return f"'{target}' is not of the form 'package.module:Name'"
+    if isinstance(requires, str):
+        return f"'requires' is the text '{requires}', not a list of modules"
+    if not isinstance(requires, Sequence) or not all(isinstance(name, str) for name in requires):
+        return f"'requires' is {requires!r}, not a list of modules"
+    if not all(isinstance(text, str) for text in texts):
+        return "'extra' and 'help' are texts"
+    return ""
 
 
 class Registrar:
@@ -309,11 +334,7 @@ class Registrar:
         self._distribution = distribution
 
     def _add(self, kind: str, id_: str, target: str, requires: Sequence[str], extra: str, help_: str) -> None:
-        fault = ""
-        if not isinstance(target, str) or not _TARGET.fullmatch(target):
-            fault = f"'{target}' is not of the form 'package.module:Name'"
-        elif isinstance(requires, str):
-            fault = f"'requires' is the text '{requires}', not a list of modules"
+        fault = _fault(id_, target, requires, (extra, help_))
         if fault:
             message = f"{kind} '{id_}' of {self._distribution} is not registered: {fault}."
             self._registry.problems.append(Problem(self._owner, message, self._distribution))

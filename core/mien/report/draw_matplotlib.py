@@ -17,7 +17,6 @@ from mien.report.charts import (
     BarSeries,
     Chart,
     FaceMap,
-    FrameGrid,
     GroupedBars,
     HeatMap,
     LandmarkMap,
@@ -25,6 +24,7 @@ from mien.report.charts import (
     MapGrid,
     ScatterChart,
 )
+from mien.report.frame_charts import FrameGrid
 from mien.report.geometry import face_height, heat_rows, value_limits
 from mien.report.matplotlib_common import as_vectors, new_figure, spread
 from mien.report.matplotlib_grids import frame_grid, grouped_bars
@@ -148,7 +148,7 @@ def _lines(chart: LineChart) -> Figure:
         panel.axhline(chart.chance, color=palette.CHANCE, ls="--", lw=1, label=chart.chance_name)
     panel.set(xlabel=chart.x_label, ylabel=chart.y_label)
     panel.grid(color=palette.GRID, lw=0.6)
-    panel.legend()
+    panel.legend(loc="upper left", bbox_to_anchor=(1, 1))  # beside the lines: to look for room among them takes long
     return drawn
 
 
@@ -161,11 +161,12 @@ def _scatter(chart: ScatterChart) -> Figure:
         panel.plot([low, high], [low, high], "--", color=palette.REFERENCE, lw=1, label="perfect prediction")
         panel.set(xlim=(low, high), ylim=(low, high), aspect="equal")
     colours = palette.point_colours(len(chart.groups), ordered=chart.ordered)
+    edge = palette.MUTED if chart.ordered else "white"  # the lightest of ordered colours is hardly seen on white
     for group, (colour, (_, mark)) in zip(chart.groups, colours, strict=True):
         errors = spread(group.y, group.low, group.high) if group.low else None
         panel.errorbar(
             list(group.x), list(group.y), yerr=errors, fmt=mark, ms=4, lw=0.9, color=colour,
-            mec="white", mew=0.5, label=group.name,
+            mec=edge, mew=0.5, label=group.name,
         )  # fmt: skip
     for i, series in enumerate(chart.lines, len(chart.groups)):
         panel.plot(list(series.x), list(series.y), color=palette.series_colour(i), lw=1.5, label=series.name)

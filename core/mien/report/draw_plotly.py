@@ -16,7 +16,6 @@ from mien.report.charts import (
     BarChart,
     Chart,
     FaceMap,
-    FrameGrid,
     GroupedBars,
     HeatMap,
     LandmarkMap,
@@ -24,6 +23,7 @@ from mien.report.charts import (
     MapGrid,
     ScatterChart,
 )
+from mien.report.frame_charts import FrameGrid
 from mien.report.plotly_common import Figure
 from mien.report.plotly_grids import frame_grid, grouped_bars
 from mien.report.plotly_landmark_maps import landmark_map

@@ -75,8 +75,8 @@ def confusion_chart(confusion: pd.DataFrame) -> HeatMap | None:
     return HeatMap(
         name="band_confusion",
         title="Severity bands: label against prediction",
-        caption=f"Held-out {own['level'].iloc[0]}s by the band of their label (rows) and of their mean "
-        "prediction (columns). A band without members has n = 0.",
+        caption=f"Held-out {own['level'].iloc[0]}s by the band of their label (rows) and of their prediction "
+        "(columns). A band without members has n = 0.",
         x_label="band of the prediction",
         y_label="band of the label",
         rows=[f"{band} (n = {int(members[band])})" for band in bands],

@@ -13,7 +13,8 @@ import pandas as pd
 from mien.regions.bits import face_outline
 from mien.regions.names import REGIONS
 from mien.regions.polygons import bounding_boxes, convex_hulls, grow
-from mien.report.charts import DrawnFace, FaceMap, FacePanel, LineChart, LineSeries, PointGroup, ScatterChart
+from mien.report.charts import FaceMap, FacePanel, LineChart, LineSeries, PointGroup, ScatterChart
+from mien.report.frame_charts import DrawnFace
 from mien.report.words import number, region_title
 from mien.types import LandmarkScheme
 
@@ -62,12 +63,18 @@ _LOSSES = {"train_loss": "training", "validation_loss": "validation"}
 _MOST_LINES = 8
 
 
-def training_chart(training: pd.DataFrame) -> LineChart | None:
-    """Return the training curve of the network, or of that of each fold; None when nothing was trained."""
+def training_chart(training: pd.DataFrame, labels: str = "standardised labels") -> LineChart | None:
+    """Return the training curve of the network, or of that of each fold; None when nothing was trained.
+
+    Parameters
+    ----------
+    labels : str
+        What the network learns.
+    """
     own = training[training["network"] == "trained"] if len(training) else training
     if own.empty:
         return None
-    said = "Mean loss of each epoch, on standardised labels."
+    said = f"Mean loss of each epoch, on {labels}."
     folds = own["fold"].nunique()
     if folds == 1:
         series = _curves(own, "")
@@ -80,13 +87,13 @@ def training_chart(training: pd.DataFrame) -> LineChart | None:
     return _loss_chart("training_curve", "Training curve", said, series)
 
 
-def control_training_chart(training: pd.DataFrame) -> LineChart | None:
+def control_training_chart(training: pd.DataFrame, labels: str = "standardised labels") -> LineChart | None:
     """Return the training curves of the controls with permuted labels, or None when there are none."""
     own = training[training["network"] != "trained"] if len(training) else training
     if own.empty:
         return None
     names = own["network"].unique()
-    said = "Mean loss of each epoch, on standardised labels that were permuted among participants."
+    said = f"Mean loss of each epoch, on {labels} that were permuted among participants."
     if own["fold"].nunique() > 1:
         said += " Lines are means over the folds."
     if len(names) * len(_curves(own, "")) <= _MOST_LINES:
@@ -162,6 +169,7 @@ def prediction_chart(predictions: pd.DataFrame, label: str) -> ScatterChart | No
 
 
 _METRICS = {"pearson": "Pearson r", "spearman": "Spearman r", "ccc": "concordance", "mae": "MAE", "rmse": "RMSE"}
+"""Titles of metrics; of others, the name itself is one."""
 
 
 def metrics_grid(metrics: pd.DataFrame, levels: Sequence[str]) -> Grid | None:
@@ -174,7 +182,7 @@ def metrics_grid(metrics: pd.DataFrame, levels: Sequence[str]) -> Grid | None:
         [
             SPLIT_TITLES.get(row.split, row.split) + (", new persons" if row.subset == "unseen_persons" else ""),
             row.level,
-            _METRICS.get(row.metric, row.metric),
+            _METRICS.get(row.metric, str(row.metric).replace("_", " ")),
             float(row.value),
             f"{number(row.low)} to {number(row.high)}" if math.isfinite(row.low) else "–",
             int(row.n),

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mien.report.charts import BarChart, DrawnFace, FaceMap, GroupedBars, HeatMap, LandmarkMap, ScatterChart
+from mien.report.charts import BarChart, FaceMap, GroupedBars, HeatMap, LandmarkMap, ScatterChart
+from mien.report.frame_charts import DrawnFace
 
 ROW_PX = 26
 LANE_PX = 34

@@ -13,10 +13,11 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from mien.errors import DataError
+from mien.errors import DataError, printable
 from mien.interfaces.analyzer import Analysis
 from mien.report import draw_matplotlib, draw_plotly
-from mien.report.charts import Chart, FrameGrid
+from mien.report.charts import Chart
+from mien.report.frame_charts import FrameGrid
 from mien.report.material import Picture, ReportMaterial, VideoLink
 from mien.report.sections import Content, content
 
@@ -134,7 +135,7 @@ def _fill(
     material: ReportMaterial, shown: Content, pictures: Sequence[Embedded], videos: Sequence[Embedded], notice: str
 ) -> str:
     page = page_environment().get_template("report.html.j2")
-    return page.render(
+    filled = page.render(
         material=material,
         shown=shown,
         pictures=pictures,
@@ -144,6 +145,7 @@ def _fill(
         js=page_asset("report.js"),
         library=_library(),
     )
+    return printable(filled)
 
 
 @lru_cache(maxsize=1)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from mien.interfaces.analyzer import Analysis
 from mien.report.plugin_sections import PluginSection
-from mien.types import LandmarkScheme
+from mien.types import LandmarkScheme, Layout
 
 Faces = Literal["full", "consented", "none"]
 
@@ -90,6 +90,10 @@ class ReportMaterial:
         For the drawn mean face.
     selected : mapping of str to str
         Recordings shown in detail, and why (``worst``, ``median``, ``best``, ``out of distribution``).
+    classes : sequence of str or None
+        Names of the classes that labels stand for, as far as they have any; None where labels are numbers on a scale.
+    layout : {"video", "landmarks"}
+        What clips are of.
     """
 
     config: Mapping[str, Any]
@@ -105,6 +109,8 @@ class ReportMaterial:
     scheme: LandmarkScheme | None = None
     selected: Mapping[str, str] = field(default_factory=dict)
     faces: Faces = "full"
+    classes: Sequence[str] | None = None
+    layout: Layout = "video"
 
     def table(self, name: str) -> pd.DataFrame:
         """Return a table, or an empty one when the run has none of that name."""

@@ -7,7 +7,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from mien.report import palette
-from mien.report.charts import FrameBlock, FrameGrid, FramePicture, GroupedBars, GroupedPanel, broken
+from mien.report.charts import GroupedBars, GroupedPanel, broken
+from mien.report.frame_charts import FrameBlock, FrameGrid, FramePicture
 from mien.report.geometry import drawn_face_box, grouped_limits
 from mien.report.matplotlib_common import WIDTH, new_figure, spread
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 
 from mien.report import palette
-from mien.report.charts import FrameBlock, FrameGrid, FramePicture, GroupedBars, GroupedPanel, broken
+from mien.report.charts import GroupedBars, GroupedPanel, broken
+from mien.report.frame_charts import FrameBlock, FrameGrid, FramePicture
 from mien.report.geometry import drawn_face_box, grid, grouped_limits
 from mien.report.plotly_common import Figure, axis_of, heading, layout_of, spread, suffix, text_of
 
 _LETTERS = 88  # that fit side by side below a panel
+_ROW_LETTERS = 12  # of a row's name in a line, left of the frames
 _ROW_PX, _TEXT_PX, _HEAD_PX = 150, 52, 34
 
 
@@ -77,8 +79,9 @@ def frame_grid(chart: FrameGrid) -> Figure:
         layout["annotations"].append(_text(f"<b>{text_of(name)}</b>", column * (chart.wide + 0.15), 4, 13))
     for row, (name, blocks) in enumerate(chart.rows):
         top = _HEAD_PX + row * row_px
+        lines = "<br>".join(map(text_of, broken(name, _ROW_LETTERS)))
         layout["annotations"].append(
-            {**_text(f"<b>{text_of(name)}</b>", 0, top + _ROW_PX / 2, 13), "xshift": -12, "xanchor": "right"}
+            {**_text(f"<b>{lines}</b>", 0, top + _ROW_PX / 2, 13), "xshift": -12, "xanchor": "right"}
         )
         for column, block in enumerate(blocks):
             _block(chart, block, column * (chart.wide + 0.15), top, data, layout)

@@ -145,7 +145,10 @@ def lines(chart: LineChart) -> Figure:
 def scatter(chart: ScatterChart) -> Figure:
     """Return points with their intervals."""
     colours = palette.point_colours(len(chart.groups), ordered=chart.ordered)
-    data = [_points(group, colour, mark) for group, (colour, (mark, _)) in zip(chart.groups, colours, strict=True)]
+    edge = palette.MUTED if chart.ordered else "white"  # the lightest of ordered colours is hardly seen on white
+    data = [
+        _points(group, colour, mark, edge) for group, (colour, (mark, _)) in zip(chart.groups, colours, strict=True)
+    ]
     layout = layout_of(480, xaxis=axis_of(chart.x_label), yaxis=axis_of(chart.y_label), shapes=[])
     layout["showlegend"] = len(chart.groups) > 1 or chart.identity or bool(chart.lines)
     data += [_line(series, palette.series_colour(len(chart.groups) + i)) for i, series in enumerate(chart.lines)]
@@ -179,14 +182,14 @@ def _line(series: LineSeries, colour: str) -> Figure:
     }
 
 
-def _points(group: PointGroup, colour: str, mark: str) -> Figure:
+def _points(group: PointGroup, colour: str, mark: str, edge: str) -> Figure:
     points: Figure = {
         "type": "scatter",
         "mode": "markers",
         "x": list(group.x),
         "y": list(group.y),
         "name": text_of(group.name),
-        "marker": {"size": 9, "color": colour, "symbol": mark, "line": {"color": "white", "width": 1}},
+        "marker": {"size": 9, "color": colour, "symbol": mark, "line": {"color": edge, "width": 1}},
         "text": [text_of(label) for label in group.labels],
         "hovertemplate": "%{text}<br>%{x:.3g}, %{y:.3g}<extra></extra>",
     }

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from mien.report import palette
-from mien.report.charts import MapGrid, MapPanel
+from mien.report.charts import MapGrid, MapPanel, broken
 from mien.report.geometry import grid
 from mien.report.plotly_common import Figure, heading, layout_of, suffix, text_of
 
 _SIDE_PX = 170
+_LETTERS = 12  # of a row's name in a line, left of the maps
 
 
 def map_grid(chart: MapGrid) -> Figure:
@@ -30,7 +31,8 @@ def map_grid(chart: MapGrid) -> Figure:
             layout["annotations"].append({**heading(panel.name, x[0], y[1]), "font": {"size": 11}})
             if place == 0:
                 middle = {"x": 0, "y": (y[0] + y[1]) / 2, "xanchor": "right", "yanchor": "middle", "xshift": -6}
-                layout["annotations"].append({**heading(name, 0, 0), **middle, "yshift": 0})
+                lines = "<br>".join(map(text_of, broken(name, _LETTERS)))
+                layout["annotations"].append({**heading("", 0, 0), **middle, "yshift": 0, "text": f"<b>{lines}</b>"})
     return {"data": data, "layout": layout}
 
 

@@ -11,12 +11,16 @@ import pandas as pd
 from mien.errors import MienError
 from mien.interfaces import Remark
 from mien.interfaces.report_section import ReportSection, SectionTable
+from mien.parallel.worker import attempt
 from mien.registry import Registry
-from mien.report.charts import Chart, FrameGrid, chart_name, free_name
+from mien.report.charts import Chart, chart_name, free_name
 from mien.report.facts import Grid, grid
+from mien.report.frame_charts import FrameGrid
 from mien.report.trial import drawable
 
 HOOK = "mien_report_section"
+_LEFT_OUT = "The section that {} gave for the report is left out: "
+_LEVELS = ("good", "care", "bad")
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,11 @@ def plugin_sections(
         if fault:
             faults.append(fault)
         elif answer is not None:
-            section, left_out = _shown(distribution, answer, names)
+            made = attempt(_shown, distribution, answer, names)  # a cell may be anything, also unfit to be shown
+            if made.error is not None:
+                faults.append(_LEFT_OUT.format(distribution) + made.error.message)
+                continue
+            section, left_out = made.value
             sections.append(section)
             faults.extend(left_out)
     return sections, faults
@@ -76,7 +84,7 @@ def plugin_sections(
 
 def _fault(distribution: str, answer: object) -> str:
     """Return in a sentence why an answer cannot be shown; empty when it can."""
-    said = f"The section that {distribution} gave for the report is left out: "
+    said = _LEFT_OUT.format(distribution)
     if answer is None:
         return ""
     if not isinstance(answer, ReportSection):
@@ -89,6 +97,8 @@ def _fault(distribution: str, answer: object) -> str:
         return f"{said}its title, paragraphs and captions must be texts, and the title not empty."
     if any(not isinstance(remark, Remark) for remark in answer.remarks):
         return f"{said}its remarks must be mien Remarks."
+    if any(not _is_good(remark) for remark in answer.remarks):
+        return f"{said}a remark's verdict and text must be texts, its level one of {', '.join(_LEVELS)}."
     for table in answer.tables:
         if not _is_table(table):
             return f"{said}its tables must be SectionTables."
@@ -101,6 +111,10 @@ def _fault(distribution: str, answer: object) -> str:
 
 def _rows(table: SectionTable) -> Sequence[object]:
     return table.rows if isinstance(table.rows, list | tuple) else ()
+
+
+def _is_good(remark: Remark) -> bool:
+    return isinstance(remark.verdict, str) and isinstance(remark.text, str) and remark.level in _LEVELS
 
 
 def _is_table(value: object) -> bool:
@@ -116,6 +130,19 @@ def _shown(distribution: str, section: ReportSection, taken: set[str]) -> tuple[
         name = free_name(chart_name(distribution.partition("==")[0], chart.name), taken)
         taken.add(name)
         named.append(replace(bare, name=name, about=""))
-    tables = [(table.caption, grid(list(table.columns), [list(row) for row in table.rows])) for table in section.tables]
-    shown = PluginSection(distribution, section.title, list(section.paragraphs), list(section.remarks), tables, named)
-    return shown, faults
+    tables = [
+        (_plain(table.caption), grid(_cells(table.columns), [_cells(row) for row in table.rows]))
+        for table in section.tables
+    ]
+    remarks = [Remark(_plain(one.verdict), _plain(one.text), one.level) for one in section.remarks]
+    paragraphs = [_plain(paragraph) for paragraph in section.paragraphs]
+    return PluginSection(distribution, _plain(section.title), paragraphs, remarks, tables, named), faults
+
+
+def _plain(text: str) -> str:
+    """Return a text as nothing but a text: a subclass may say of itself that it needs no escaping."""
+    return str.__str__(text)
+
+
+def _cells(values: Sequence[object]) -> list[Any]:
+    return [_plain(value) if isinstance(value, str) else value for value in values]

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from mien.interfaces.analyzer import Analysis, Remark
-from mien.report import completeness, facts, words
+from mien.report import classes, completeness, facts, words
 from mien.report import evaluation as tested
 from mien.report.charts import Chart
 from mien.report.facts import Grid
@@ -27,6 +27,10 @@ _ROLE_TITLES = {
     "out of distribution": "Out of distribution",
 }
 
+_PICKED = {
+    "scores": "the largest, the median and the smallest absolute error",
+    "classes": "the most, the median and the fewest windows that were given a wrong class,",
+}
 _LEVELS = ("participant", "session", "recording", "window")
 _FACES = {
     "full": "Pictures of all participants may be shown.",
@@ -96,6 +100,7 @@ class Content:
     found: Sequence[Found]
     sections: Sequence[PluginSection]
     examples: Sequence[Example]
+    picked: str
     method_remarks: Mapping[str, Sequence[Remark]]
     baselines: Grid | None
     completeness: Grid | None
@@ -139,6 +144,7 @@ def content(material: ReportMaterial) -> Content:
     explanations = material.table("explanations")
     config, record = material.config, material.record
     label = str(config.get("objective", {}).get("name", "score"))
+    learnt = "standardised labels" if material.classes is None else "classes"
     has = len(predictions) > 0
     level = str(material.summary.get("level", "participant"))
     return Content(
@@ -150,26 +156,27 @@ def content(material: ReportMaterial) -> Content:
             *words.headlines(material.summary, _hypotheses(material)),
             *words.remark_headline(_remarks(material)),
         ],
-        asked=words.asked(config),
+        asked=words.asked(config, material.layout),
         faces=_FACES[material.faces],
         splits=facts.split_grid(recordings) if len(recordings) else facts.grid([], []),
         exclusions=facts.exclusion_grid(recordings) if len(recordings) else None,
         remarks=facts.remarks(recordings) if len(recordings) else None,
         division=words.division(material.summary, config),
-        training=facts.training_chart(material.table("training")),
-        control_training=facts.control_training_chart(material.table("training")),
-        predictions=facts.prediction_chart(predictions, label) if has else None,
+        training=facts.training_chart(material.table("training"), learnt),
+        control_training=facts.control_training_chart(material.table("training"), learnt),
+        predictions=_prediction_chart(material, predictions, label) if has else None,
         metrics=facts.metrics_grid(material.table("metrics"), [level]),
         finer_metrics=facts.metrics_grid(material.table("metrics"), [name for name in _LEVELS if name != level]),
         evaluation=tested.evaluation_grid(material.table("evaluation")),
         evaluation_notes=tested.evaluation_notes(material.table("evaluation")),
         confusion=tested.confusion_chart(material.table("confusion")),
         validation=validated(material.table("validation"), material.table("replication"), predictions, label, level),
-        participants=_participants(predictions) if has else None,
+        participants=_participants(material, predictions) if has else None,
         face_map=_face_map(material),
         found=[_found(name, analysis) for name, analysis in material.analyses.items()],
         sections=material.sections,
         examples=_examples(material, label),
+        picked=_PICKED["scores" if material.classes is None else "classes"],
         method_remarks=_remarks(material),
         baselines=completeness.baseline_grid(record, list(config.get("explain", {}).get("methods", {}))),
         completeness=completeness.completeness_grid(explanations),
@@ -201,7 +208,15 @@ def _cards(material: ReportMaterial) -> list[Card]:
     return cards
 
 
-def _participants(predictions: pd.DataFrame) -> Grid | None:
+def _prediction_chart(material: ReportMaterial, predictions: pd.DataFrame, label: str) -> Chart | None:
+    if material.classes is not None:
+        return classes.class_chart(predictions, material.classes, label)
+    return facts.prediction_chart(predictions, label)
+
+
+def _participants(material: ReportMaterial, predictions: pd.DataFrame) -> Grid | None:
+    if material.classes is not None:
+        return classes.class_grid(predictions, material.classes)
     people = facts.participant_predictions(predictions)
     if people.empty:
         return None
@@ -274,16 +289,19 @@ def _examples(material: ReportMaterial, label: str) -> list[Example]:
         ]
         outside = role == "out of distribution"
         title = _ROLE_TITLES.get(role, role.capitalize() or "Recording")
-        lines = _example_lines(material.table("predictions"), recording, label)
+        lines = _example_lines(material, recording, label)
         person = str(people.get(recording, ""))
         examples.append(Example(recording, person, role, title, outside, lines, about))
     return examples
 
 
-def _example_lines(predictions: pd.DataFrame, recording: str, label: str) -> list[str]:
+def _example_lines(material: ReportMaterial, recording: str, label: str) -> list[str]:
+    predictions = material.table("predictions")
     own = predictions[predictions["recording"] == recording] if len(predictions) else predictions
     if own.empty:
         return []
+    if material.classes is not None:
+        return [classes.class_line(own, material.classes, label)]
     mean, known = float(own["prediction"].mean()), own["label"].notna().any()
     said = f"Predicted {label}: {words.number(mean)}, the mean over {words.count(len(own), 'window')}"
     if not known:

@@ -11,6 +11,8 @@ import pandas as pd
 from mien.types import FloatArray
 
 ROLES = ("worst", "median", "best")
+_EXTREME = ["kind", "rank", "frame", "time_s", "value"]
+_ROUNDING = 1e-5  # of numbers that were kept in single precision
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class Selected:
 def participant_errors(predictions: pd.DataFrame, split: str | None = None) -> pd.Series[float]:
     """Return the absolute error of each participant, largest first.
 
-    A participant's prediction and label are the means over recordings of the means over windows.
+    A participant's prediction is the mean over recordings of the means over windows; one with several labels has the
+    mean of the errors for each of them.
 
     Parameters
     ----------
@@ -38,13 +41,18 @@ def participant_errors(predictions: pd.DataFrame, split: str | None = None) -> p
     known = predictions[predictions["label"].notna()]
     if split is not None:
         known = known[known["split"] == split]
-    recordings = known.groupby(["participant", "recording"])[["label", "prediction"]].mean()
-    people = recordings.groupby("participant").mean()
-    return (people["prediction"] - people["label"]).abs().sort_values(ascending=False, kind="stable")
+    recordings = known.groupby(["participant", "recording"]).agg({"label": "first", "prediction": "mean"})
+    labels = recordings.groupby(["participant", "label"])["prediction"].mean().reset_index("label")
+    errors = (labels["prediction"] - labels["label"]).abs().groupby("participant").mean()
+    return errors.sort_values(ascending=False, kind="stable")
 
 
 def choose_recordings(
-    predictions: pd.DataFrame, explained: Collection[str] | None = None, split: str = "test"
+    predictions: pd.DataFrame,
+    explained: Collection[str] | None = None,
+    split: str = "test",
+    *,
+    continuous: bool = True,
 ) -> list[Selected]:
     """Return one recording each of the worst, median and best predicted participant.
 
@@ -56,12 +64,17 @@ def choose_recordings(
         Choose among these recordings only.
     split : str
         Whose participants; all labelled ones when the side is empty.
+    continuous : bool
+        Whether labels are numbers on a scale; of classes, an error is the share of windows that were given a wrong one.
 
     Returns
     -------
     list of Selected
         Fewer than three when there are fewer participants; empty without labels.
     """
+    if not continuous:
+        wrong = (predictions["prediction"] != predictions["label"]).astype("float64")
+        predictions = predictions.assign(prediction=wrong, label=0.0 * predictions["label"])
     if explained is not None:
         predictions = predictions[predictions["recording"].isin(list(explained))]
     errors = participant_errors(predictions, split)
@@ -133,12 +146,13 @@ def extreme_frames(
     Returns
     -------
     DataFrame
-        Columns kind (``top``, ``bottom``), rank (from 1), frame, time_s, value.  No frame is of both kinds.
+        Columns kind (``top``, ``bottom``), rank (from 1), frame, time_s, value.  No frame is of both kinds.  Empty
+        where all frames have as much: an attention that is shared evenly over time ranks none.
     """
     totals = frame_totals(relevance, method, recording)
     values = totals["signed" if signed else "absolute"].to_numpy(np.float64)
     times = totals["time_s"].to_numpy(np.float64)
-    half = len(totals) // 2
+    half = 0 if alike(values) else len(totals) // 2
     order = [int(row) for row in np.argsort(-values, kind="stable")]
     found: list[dict[str, object]] = []
     # Each kind from its own half: apart in time, the rest of a short recording's top would lie below its bottom.
@@ -147,7 +161,26 @@ def extreme_frames(
         for rank, row in enumerate(rows, 1):
             frame = int(totals["frame"].iloc[row])
             found.append({"kind": kind, "rank": rank, "frame": frame, "time_s": times[row], "value": values[row]})
-    return pd.DataFrame(found, columns=["kind", "rank", "frame", "time_s", "value"])
+    return pd.DataFrame(found, columns=_EXTREME)
+
+
+def alike(values: FloatArray) -> bool:
+    """Tell whether values differ by no more than rounding."""
+    return bool(np.ptp(values) <= _ROUNDING * np.abs(values).max()) if len(values) else True
+
+
+def even_frames(relevance: pd.DataFrame, method: str, recording: str, count: int = 4) -> pd.DataFrame:
+    """Return frames spread evenly over the explained ones, for a method that ranks none.
+
+    Returns
+    -------
+    DataFrame
+        As `extreme_frames`; kind is empty.
+    """
+    totals = frame_totals(relevance, method, recording)
+    chosen = min(count, len(totals))
+    rows = totals.iloc[[int((place + 0.5) * len(totals) / chosen) for place in range(chosen)]]
+    return rows.assign(kind="", rank=range(1, chosen + 1), value=rows["absolute"])[_EXTREME]
 
 
 def _spaced(order: Sequence[int], times: FloatArray, count: int, apart: float) -> list[int]:

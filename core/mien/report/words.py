@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mien.interfaces.analyzer import Remark
+    from mien.types import Layout
 
 FEW = 5
 """Below so many participants a correlation is not worth a headline without a warning."""
@@ -32,7 +33,8 @@ def number(value: Any, digits: int = 3) -> str:
     value = float(value)
     if value != 0 and not 1e-4 <= abs(value) < 1e6:
         return f"{value:.{digits - 1}e}"
-    places = max(0, digits - 1 - (math.floor(math.log10(abs(value))) if value else 0))
+    rounded = float(f"{value:.{digits - 1}e}")  # .9996 is 1.0 with two digits, and not 1.00
+    places = max(0, digits - 1 - (math.floor(math.log10(abs(rounded))) if rounded else 0))
     return f"{value:.{places}f}"
 
 
@@ -67,8 +69,8 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def asked(config: Mapping[str, Any]) -> list[str]:
-    """Return what a run was asked to do, in sentences, from the dump of its configuration."""
+def asked(config: Mapping[str, Any], layout: Layout = "video") -> list[str]:
+    """Return what a run was asked to do, in sentences, from the dump of its configuration; clips are of ``layout``."""
     sentences = []
     name = config.get("objective", {}).get("name", "label")
     if "dataset" in config and "training" not in config:
@@ -83,11 +85,11 @@ def asked(config: Mapping[str, Any]) -> list[str]:
         )
     else:
         sentences.append(f"Explain new videos with a trained network (“{_use(config.get('backbone'))}”).")
-    sentences.append(_faces(config))
+    sentences.append(_faces(config, layout))
     sentences.append(_windows(config.get("windows", {})))
     if "training" in config:
         sentences.append(_training(config["training"], config.get("split", {})))
-    sentences += _explaining(config.get("explain", {}), config.get("pooling", {}))
+    sentences += _explaining(config.get("explain", {}), config.get("pooling", {}), layout)
     sources = [f"{name} ({_use(part)})" for name, part in config.get("action_units", {}).items()]
     if sources:
         sentences.append(f"Compare with facial Action Units from {listed(sources)}.")
@@ -98,8 +100,13 @@ def _use(part: Any) -> str:
     return str(part.get("use", "?")) if isinstance(part, Mapping) else "?"
 
 
-def _faces(config: Mapping[str, Any]) -> str:
+def _faces(config: Mapping[str, Any], layout: Layout) -> str:
     cropper = config.get("cropper", {})
+    if layout == "landmarks":
+        return (
+            f"Find faces and landmarks with “{_use(config.get('detector'))}”, and make sequences of the landmarks, "
+            f"without pixels, with “{_use(cropper)}”."
+        )
     size = f"{cropper.get('width', '?')} × {cropper.get('height', '?')} pixels"
     return (
         f"Find faces and landmarks with “{_use(config.get('detector'))}” and cut them out with "
@@ -110,9 +117,10 @@ def _faces(config: Mapping[str, Any]) -> str:
 def _windows(windows: Mapping[str, Any]) -> str:
     step = int(windows.get("dilation", 1))
     every = "" if step == 1 else f", every {ordinal(step)} frame"
-    overlap = f"{100 * float(windows.get('overlap', 0)):.0f} %"
+    share = float(windows.get("overlap", 0))
+    overlap = f"overlapping by {100 * share:.0f} %" if share else "one after the other"
     rate = f", resampled to {windows['rate']:g} frames a second" if windows.get("rate") else ""
-    return f"Cut clips of {windows.get('frames', '?')} frames{every}, overlapping by {overlap}{rate}."
+    return f"Cut clips of {windows.get('frames', '?')} frames{every}, {overlap}{rate}."
 
 
 def _training(training: Mapping[str, Any], split: Mapping[str, Any]) -> str:
@@ -153,7 +161,7 @@ def division(summary: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]
     return said
 
 
-def _explaining(explain: Mapping[str, Any], pooling: Mapping[str, Any]) -> list[str]:
+def _explaining(explain: Mapping[str, Any], pooling: Mapping[str, Any], layout: Layout) -> list[str]:
     methods = [f"{name} ({_use(part)})" for name, part in explain.get("methods", {}).items()]
     if not methods:
         return []
@@ -162,9 +170,13 @@ def _explaining(explain: Mapping[str, Any], pooling: Mapping[str, Any]) -> list[
     others = [count(networks, "untrained network")] if networks else []
     others += [f"{count(permuted, 'network')} trained with permuted labels"] if permuted else []
     beside = f", and beside it {listed(others)}," if others else ""
+    side = explain.get("split", "?")
+    explained = f"Explain the trained network{beside} with {listed(methods)}, on the {side} recordings."
+    if layout == "landmarks":
+        return [explained, "Sum the relevance of landmarks over the face regions that they belong to."]
     shape = {"hull": "the grown hull of its landmarks", "box": "the grown box of its landmarks"}
     return [
-        f"Explain the trained network{beside} with {listed(methods)}, on the {explain.get('split', '?')} recordings.",
+        explained,
         f"Sum relevance over face regions; a region is {shape.get(str(pooling.get('shape')), 'as configured')}, "
         f"by {100 * float(pooling.get('padding', 0)):.0f} % of its side on each side.",
     ]
@@ -198,7 +210,7 @@ def remark_headline(remarks: Mapping[str, Sequence[Remark]]) -> list[str]:
         for remark in own:
             verdicts.setdefault(remark.verdict, []).append(method)
     told = [f"{verdict[:1].lower()}{verdict[1:]}: {listed(methods)}" for verdict, methods in verdicts.items()]
-    return [f"Whether to believe the heat maps – {'; '.join(told)}."] if told else []
+    return [f"Remarks on the heat maps – {'; '.join(told)}."] if told else []
 
 
 def held_out_metrics(summary: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -223,7 +235,7 @@ def _prediction_headline(summary: Mapping[str, Any]) -> list[str]:
     held_out = held_out_metrics(summary)
     r, error = held_out.get("pearson"), held_out.get("mae")
     if r is None:
-        return []
+        return _accuracy_headline(summary)
     people = held_out_people(summary, int(r["n"]))
     if (
         int(summary.get("folds", 1)) > 1
@@ -242,6 +254,23 @@ def _prediction_headline(summary: Mapping[str, Any]) -> list[str]:
         f"On {people}, predictions correlate with the labels at r = {number(r['value'], 2)} "
         f"({interval(r['low'], r['high'])}).{mae}{few}"
     ]
+
+
+def _accuracy_headline(summary: Mapping[str, Any]) -> list[str]:
+    """Return how often the class was right, for an objective whose metrics tell it."""
+    found = held_out_metrics(summary).get("accuracy")
+    if found is None or found["value"] is None or not math.isfinite(found["value"]):
+        return []
+    few = " So few participants show nothing about others." if summary.get("held_out", found["n"]) < FEW else ""
+    return [
+        f"On {held_out_people(summary, int(found['n']))}, the predicted class is right in "
+        f"{100 * found['value']:.0f} % ({_percent_interval(found['low'], found['high'])}).{few}"
+    ]
+
+
+def _percent_interval(low: Any, high: Any) -> str:
+    known = low is not None and high is not None and math.isfinite(low) and math.isfinite(high)
+    return f"95 % interval {100 * low:.0f} % to {100 * high:.0f} %" if known else interval(low, high)
 
 
 def densest(regions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -211,4 +211,5 @@ def covariates_table(recordings: Sequence[Recording]) -> pd.DataFrame:
 
 
 def _text(value: str | float | None) -> str | None:
-    return None if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    # All digits, so that different numbers stay different; 3.0 is the 3 that another recording may have.
+    return None if value is None else str(float(value)).removesuffix(".0") if isinstance(value, float) else str(value)

@@ -23,6 +23,7 @@ FEWEST_FRAMES = 3
 
 _CELLS = 2_000_000  # of an array that is made at once
 IntArray = npt.NDArray[np.intp]
+Counts = npt.NDArray[np.int64]
 Kind = Literal["spearman", "pearson"]
 
 
@@ -137,6 +138,21 @@ def circular_shift_test(
     """
     people = tuple(dict.fromkeys(one.participant for one in recordings))
     shifts, exact = _shifts([_legal(len(one.whole), minimum_shift) for one in recordings], draws, rng)
+    total, counts, undefined = _of_people(recordings, people, shifts, clip, kind)
+    means = np.divide(total, counts, out=np.zeros(total.shape), where=counts > 0)
+    statistic = means.sum(axis=0)
+    z = np.where(counts[:, 0] > 0, means[:, 0], np.nan)
+    return _evidence(statistic, z, counts[:, 0], undefined, people, exact)
+
+
+def _of_people(
+    recordings: Sequence[WindowedSeries], people: Sequence[str], shifts: IntArray, clip: float, kind: Kind
+) -> tuple[FloatArray, Counts, Counts]:
+    """Return each participant's sum of z and number of defined windows, and the number of windows without a z.
+
+    The former two are of shape ``(participants, 1 + draws, A, B)``, first unshifted and then at each draw; the last is
+    of shape ``(A, B)``, unshifted.
+    """
     pairs = _pairs(recordings)
     total = np.zeros((len(people), shifts.shape[1] + 1, *pairs))
     counts = np.zeros(total.shape, np.int64)
@@ -148,10 +164,7 @@ def circular_shift_test(
         total[person] += z[place]
         counts[person] += known[place]
         undefined += len(one.windows) - known[place[0]]
-    means = np.divide(total, counts, out=np.zeros(total.shape), where=counts > 0)
-    statistic = means.sum(axis=0)
-    z = np.where(counts[:, 0] > 0, means[:, 0], np.nan)
-    return _evidence(statistic, z, counts[:, 0], undefined, people, exact)
+    return total, counts, undefined
 
 
 def _pairs(recordings: Sequence[WindowedSeries]) -> tuple[int, int]:
@@ -165,8 +178,8 @@ def _pairs(recordings: Sequence[WindowedSeries]) -> tuple[int, int]:
 def _evidence(
     statistic: FloatArray,
     z: FloatArray,
-    counts: npt.NDArray[np.int64],
-    undefined: npt.NDArray[np.int64],
+    counts: Counts,
+    undefined: Counts,
     people: tuple[str, ...],
     exact: bool,
 ) -> ShiftEvidence:
@@ -197,7 +210,7 @@ def _shifts(legal: Sequence[IntArray], draws: int, rng: np.random.Generator) -> 
 
 def _shifted(
     one: WindowedSeries, shifts: IntArray, pairs: tuple[int, int], clip: float, kind: Kind
-) -> tuple[FloatArray, npt.NDArray[np.int64]]:
+) -> tuple[FloatArray, Counts]:
     """Return the sum of z over the windows and the number of defined windows at each shift: ``(S, A, B)`` both."""
     size = (len(shifts), *pairs)
     total, known = np.zeros(size), np.zeros(size, np.int64)

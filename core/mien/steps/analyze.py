@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from mien.errors import DataError, PluginError, nearest
-from mien.interfaces import Analysis, Analyzer, RunView
+from mien.interfaces import Analysis, Analyzer, Remark, RunView
 from mien.parallel.worker import attempt
 from mien.promises import at_work, broken, name_of
 from mien.report.charts import chart_name, free_name
@@ -18,8 +20,6 @@ from mien.steps.context import RunContext
 from mien.tables import TABLES, Table, conform
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from mien.report.charts import Chart
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,30 @@ def _analysis(analyzer: Analyzer, view: RunView) -> Analysis:
         raise broken(analyzer, f"It changed the network: {changed}.", "A network is left as it was found")
     if not isinstance(analysis, Analysis):
         raise broken(analyzer, f"It returned {type(analysis).__name__}.", "'analyze' returns an Analysis")
+    for name, value, fits, promised in _parts(analysis):
+        if not fits:
+            raise broken(analyzer, f"The {name} of its Analysis are {_kind(value)}.", promised)
     return as_described(analyzer, analysis, view.recordings)
+
+
+def _parts(analysis: Analysis) -> Iterator[tuple[str, object, bool, str]]:
+    """Yield each part of an analysis: its name, value, whether it is of the promised type, and the promise."""
+    tables, charts, notes, remarks = analysis.tables, analysis.charts, analysis.notes, analysis.method_remarks
+    named = isinstance(tables, Mapping) and all(isinstance(table, pd.DataFrame) for table in tables.values())
+    yield "tables", tables, named, "Tables are DataFrames by their names"
+    yield "charts", charts, isinstance(charts, list | tuple), "Charts are a list"
+    texts = isinstance(notes, list | tuple) and all(isinstance(note, str) for note in notes)
+    yield "notes", notes, texts, "Notes are a list of texts"
+    known = isinstance(remarks, Mapping) and all(isinstance(remark, Remark) for remark in remarks.values())
+    yield "method_remarks", remarks, known, "Remarks are Remarks by the names of methods"
+
+
+def _kind(value: object) -> str:
+    """Return the type of a value, and of the first thing in it."""
+    if not isinstance(value, Mapping | list | tuple):
+        return type(value).__name__
+    held = sorted({type(one).__name__ for one in (value.values() if isinstance(value, Mapping) else value)})
+    return f"{type(value).__name__} of {' and '.join(held)}"
 
 
 def _own_names(charts: Sequence[Chart], analyzer: str, taken: set[str]) -> list[Chart]:

@@ -92,6 +92,13 @@ def _check(cropper: Cropper, crops: object, frames: int) -> None:
         found = np.shape(getattr(crops, name))
         if found != shape:
             raise broken(cropper, f"The {name} of {frames} frames has the shape {found}, not {shape}.", promised)
+    kinds = {"data": "uint8" if video else "float", "transforms": "float", "valid": "bool"}
+    for name, kind in kinds.items():
+        dtype = np.asarray(getattr(crops, name)).dtype
+        if not (dtype == kind or (kind == "float" and dtype.kind == "f")):
+            raise broken(cropper, f"The {name} of frames is of {dtype}, not {kind}.", promised)
+    if not np.isfinite(crops.transforms[crops.valid]).all():
+        raise broken(cropper, "The transforms of valid frames hold NaN or infinite values.", promised)
     if not video and not np.isfinite(crops.data[crops.valid]).all():
         raise broken(cropper, "The data of valid frames holds NaN or infinite values.", promised)
 

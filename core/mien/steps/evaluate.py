@@ -12,6 +12,7 @@ import torch
 from mien.clips.standardise import standardise
 from mien.errors import ModelError
 from mien.progress import Progress
+from mien.promises import at_work, broken
 from mien.training.checkpoint import Checkpoint
 from mien.training.devices import resolve_device
 from mien.types import ClipKey
@@ -68,13 +69,24 @@ def predict(
             for start in range(0, len(keys), batch):
                 part = keys[start : start + batch]
                 output = module(_inputs(source, part).to(chosen))
-                values.append(checkpoint.objective.predict(output, checkpoint.scale).float().cpu().numpy())
+                values.append(_predicted(checkpoint, output).float().cpu().numpy())
                 task.advance(len(part))
     finally:
         module.to("cpu")
     predictions = np.concatenate(values) if values else np.zeros(0)
     rows = [_row(source, key, float(value)) for key, value in zip(keys, predictions, strict=True)]
     return pd.DataFrame(rows, columns=list(PREDICTION_COLUMNS))
+
+
+def _predicted(checkpoint: Checkpoint, output: torch.Tensor) -> torch.Tensor:
+    objective = checkpoint.objective
+    with at_work(objective, "predict"):
+        found = objective.predict(output, checkpoint.scale)
+    if not isinstance(found, torch.Tensor) or found.shape != output.shape[:1]:
+        kind = f"of the shape {tuple(found.shape)}" if isinstance(found, torch.Tensor) else type(found).__name__
+        did = f"Its predictions for {len(output)} clips are {kind}."
+        raise broken(objective, did, "'predict' returns a tensor with one number a clip")
+    return found
 
 
 def _inputs(source: ClipSource, keys: Sequence[ClipKey]) -> torch.Tensor:
@@ -90,6 +102,7 @@ def _row(source: ClipSource, key: ClipKey, prediction: float) -> dict[str, Any]:
         raise ModelError(
             f"The network's prediction is {prediction}.",
             where=f"recording {key.recording}, window {key.window}",
+            hint="Look for NaN or infinite values in its weights.",
         )
     return {
         "recording": key.recording,

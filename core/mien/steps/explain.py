@@ -19,10 +19,10 @@ import torch
 
 from mien.attribution.attributing import attributed, unchanged
 from mien.clips.source import ClipSource
+from mien.config.network import analyzer_parts, method_parts, raise_all, refusals
 from mien.errors import DataError, MienError, ModelError
 from mien.interfaces import AttributionMethod, Backbone, ExplainedModel, Objective
 from mien.parallel import Cluster, run_tasks
-from mien.promises import at_work
 from mien.regions.pooling import pool_cells
 from mien.registry import Registry
 from mien.steps.identity import component_identity, step_key
@@ -32,6 +32,7 @@ from mien.training.checkpoint import explained_model
 from mien.types import ClipBatch, ClipKey, Explanation, FloatArray
 
 if TYPE_CHECKING:
+    from mien.config.run_config import ExplainConfig
     from mien.progress import Progress
 
 
@@ -66,15 +67,25 @@ class Explainer:
 
 
 def check_methods(methods: Mapping[str, AttributionMethod], model: ExplainedModel, registry: Registry) -> None:
-    """Raise `ModelError` or `PluginError` when a method cannot explain the network; before any computing."""
-    for name, method in methods.items():
+    """Raise `MienError` when a method cannot explain the network; before any computing."""
+    raise_all(_refusing(methods, model, registry))
+
+
+def check_parts(config: ExplainConfig, model: ExplainedModel, registry: Registry) -> None:
+    """Raise `MienError` when methods or analyzers cannot work with the network, with all of them; before any computing.
+
+    ``where`` is the place in the configuration.
+    """
+    refused = _refusing(config.explain.methods, model, registry)
+    raise_all([*refused, *refusals(analyzer_parts(config.analyzers), lambda analyzer: analyzer.check(model), "check")])
+
+
+def _refusing(methods: Mapping[str, AttributionMethod], model: ExplainedModel, registry: Registry) -> list[MienError]:
+    def ask(method: AttributionMethod) -> None:
         registry.require("attribution", method.use)
-        try:
-            with at_work(method, "check"):
-                method.check(model)
-        except MienError as error:
-            place = ".".join(["explain.methods", name, *([error.where] if error.where else [])])
-            raise type(error)(error.message, where=place, hint=error.hint) from error
+        method.check(model)
+
+    return list(refusals(method_parts(methods), ask, "check"))
 
 
 def plan(explainer: Explainer, selected: Mapping[str, Sequence[ClipKey]], network: Network) -> list[ExplainTask]:
@@ -234,6 +245,7 @@ def explain(
                 initializer=_Worker,
                 initargs=(explainer,),
                 on_advance=lambda index, amount: bar.advance(amount),
+                name=lambda task: f"Explaining recording {task.recording} with the method '{task.method}'",
                 cluster=cluster,
             )
             for outcome in outcomes:

@@ -77,6 +77,9 @@ def read_explain_config(folder: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
+        sections = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"It cannot be read: {error}.", where=str(file)) from error
+    if not isinstance(sections, dict) or not all(isinstance(sections.get(name, {}), dict) for name in _SECTIONS):
+        raise ModelError("It does not say how a network was explained.", where=str(file), hint="Get it again.")
+    return sections

@@ -12,7 +12,8 @@ from mien.config.settings import PoolingSettings, ReportSettings
 from mien.errors import MienError
 from mien.interfaces import Analysis
 from mien.progress import Progress
-from mien.report.charts import Chart, FrameGrid
+from mien.report.charts import Chart
+from mien.report.frame_charts import FrameGrid
 from mien.report.overlay import encode, face_view, overlay, region_outlines, relevance_limit, smoothed
 from mien.run.view import RunResults
 from mien.steps.pictures import strip

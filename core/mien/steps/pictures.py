@@ -25,7 +25,7 @@ from mien.report.overlay import (
     smoothed,
 )
 from mien.report.overlay_video import OverlayStyle, overlay_video
-from mien.report.selection import choose_recordings, extreme_frames, outside_recordings
+from mien.report.selection import choose_recordings, even_frames, extreme_frames, outside_recordings
 from mien.run.view import RunResults
 from mien.steps.track import track_info
 from mien.types import Recording
@@ -80,7 +80,8 @@ def draw_pictures(
 def select(view: RunResults) -> dict[str, str]:
     """Return the recordings shown in detail and why: worst, median, best participant, and some outside the data set."""
     explained = {key.recording for key in view.explained}
-    chosen = {one.recording: one.role for one in choose_recordings(view.predictions, explained)}
+    continuous = view.objective.continuous
+    chosen = {one.recording: one.role for one in choose_recordings(view.predictions, explained, continuous=continuous)}
     return chosen | dict.fromkeys(outside_recordings(view.recordings, explained), OUTSIDE)
 
 
@@ -112,6 +113,8 @@ def _extremes(view: RunResults, recording: Recording, pooling: PoolingSettings) 
         if not view.was_explained(name, recording.id):
             continue
         chosen = extreme_frames(view.relevance, name, recording.id, signed=method.signed)
+        if chosen.empty:
+            chosen = even_frames(view.relevance, name, recording.id)
         drawn = strip(view, name, recording.id)
         outlines = region_outlines(drawn, view.scheme, pooling.shape, pooling.padding)
         numbers = [int(number) for number in chosen["frame"]]
@@ -124,7 +127,8 @@ def _extremes(view: RunResults, recording: Recording, pooling: PoolingSettings) 
             image = overlay(
                 frame, shown, place, view=view_of_face, limit=limit, signed=method.signed, outlines=outlines
             )
-            caption = f"{name}, {row.time_s:.2f} s, total relevance {row.value:+.3g}"
+            total = f"total relevance {row.value:+.3g}" + ("" if row.kind else ", as in every frame")
+            caption = f"{name}, {row.time_s:.2f} s, {total}"
             pictures.append(Picture(recording.id, recording.participant, str(row.kind), caption, encode(image), name))
     return pictures
 

@@ -11,10 +11,11 @@ import pandas as pd
 import torch
 
 from mien.clips.source import ClipSource
+from mien.config.network import analyzer_parts, described, raise_all, refusals
 from mien.config.run_config import ExplainConfig, RunConfig, dump
 from mien.errors import DataError
 from mien.evaluation import training_means
-from mien.interfaces import Analysis, AttributionMethod, Backbone, Component
+from mien.interfaces import Analysis, Analyzer, AttributionMethod, Backbone, Component
 from mien.parallel import Cluster
 from mien.progress import Progress, QuietProgress
 from mien.promises import at_work, broken
@@ -23,7 +24,7 @@ from mien.run.record import RunRecord, begin_record
 from mien.run.view import RunResults
 from mien.steps.analyze import analyze
 from mien.steps.context import RunContext, RunOutcome
-from mien.steps.explain import check_methods
+from mien.steps.explain import check_methods, check_parts
 from mien.steps.explain_run import explain_networks
 from mien.steps.identity import component_identity, weights_used
 from mien.steps.learn import Trained, training_table
@@ -37,7 +38,7 @@ from mien.steps.results import action_units_table, recordings_table, relevance_t
 from mien.steps.start import check_start
 from mien.steps.train import require_trainable
 from mien.store.store import Store
-from mien.training.checkpoint import explained_model, load_checkpoint
+from mien.training.checkpoint import load_checkpoint
 from mien.training.devices import resolve_device
 from mien.training.splits import Fold, plan_folds, sides_held
 from mien.training.thaw import thaw_order
@@ -87,6 +88,7 @@ def run(
         _check_network(config, context)
     with context.timed("dataset"):
         listed, exclusions = labelled_recordings(config, context)
+        _check_recordings(config, listed)
         folds = plan_folds(listed, config.split, config.seed)
         _check_division(config, listed, folds, context)
         recordings = with_splits(listed, sides_held(folds))
@@ -129,8 +131,8 @@ def explain_videos(
     """
     context = make_context(store, registry, workers, device, time_limit or config.task_time_limit, cluster, progress)
     loaded = load_checkpoint(checkpoint, context.registry)
-    make_folder(out)
-    refuse_training_results(out)
+    check_methods(config.explain.methods, loaded.explained_model(), context.registry)
+    make_untrained_folder(out)
     record = begin("explain", config, context, out)
     trained = Trained.of(loaded, checkpoint if checkpoint.is_dir() else checkpoint.parent)
     recordings = unlabelled_recordings(videos)
@@ -140,7 +142,7 @@ def explain_videos(
 
 
 def _check_network(config: RunConfig, context: RunContext) -> None:
-    """Build the network and ask the methods: what cannot work is told before hours of tracking, not after."""
+    """Build the network and ask methods and analyzers: what cannot work is told before hours of tracking, not after."""
     backbone = config.backbone
     with at_work(backbone, "check"):
         backbone.check(config.windows.frames, config.cropper.height, config.cropper.width)
@@ -151,12 +153,19 @@ def _check_network(config: RunConfig, context: RunContext) -> None:
         module = build(config.objective.outputs)
     if not isinstance(module, torch.nn.Module):
         raise broken(backbone, f"It built {type(module).__name__}.", "'build' returns an nn.Module")
-    module.eval()
-    with at_work(backbone, "stages"):
-        stages = backbone.stages(module)
+    model = described(backbone, module.eval())
     if config.training.unfreeze_every is not None:
-        thaw_order(module, stages)
-    check_methods(config.explain.methods, explained_model(backbone, module), context.registry)
+        thaw_order(module, model.stages)
+    check_parts(config, model, context.registry)
+
+
+def _check_recordings(config: RunConfig, recordings: Sequence[Recording]) -> None:
+    """Ask the analyzers whether the data set has what they name."""
+
+    def ask(analyzer: Analyzer) -> None:
+        analyzer.check_recordings(recordings, config.objective)
+
+    raise_all(list(refusals(analyzer_parts(config.analyzers), ask, "check_recordings")))
 
 
 def _check_division(
@@ -169,8 +178,15 @@ def _check_division(
             labels_of_control(recordings, fold, config.seed, 0)
 
 
-def refuse_training_results(out: Path) -> None:
-    """Raise `DataError` when a folder holds a checkpoint that a run published."""
+def make_untrained_folder(out: Path) -> None:
+    """Make the folder of the results where nothing is trained.
+
+    Raises
+    ------
+    DataError
+        When it cannot be made, or holds a checkpoint that a run published.
+    """
+    make_folder(out)
     if (out / "checkpoint").exists():
         raise DataError(
             "The folder holds the results of a training run, which would be replaced.",

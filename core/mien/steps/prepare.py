@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mien.clips.source import PreparedRecording
 from mien.errors import DataError, MienError
 from mien.interfaces import ActionUnitSource, Cropper, Detector, DetectorSession
-from mien.parallel import Cluster, run_tasks
+from mien.parallel import Cluster, Outcome, run_tasks
 from mien.parallel.worker import attempt
 from mien.progress import Progress
 from mien.promises import at_work
@@ -163,12 +163,9 @@ def prepare(
         tasks, exclusions = _plan(recordings, parts, scheme, bar.advance)
     missing = [task for task in tasks if not _complete(task, store)]
     notes: list[str] = []
-    failed: set[str] = set()
+    failed: dict[str, Exclusion] = {}
     if missing:
-        registry.require("detector", parts.detector.use)
-        parts.detector.require_available()
-        for file in parts.detector.needed_weights():  # once, and here: a file that cannot be had concerns them all
-            file.fetch(progress)
+        _require_usable(parts.detector, registry, progress)
         if cluster is None and any(store.find("track", task.track) is None for task in missing):
             _require_opens(parts)
         with progress.task("tracking and cropping faces", _frames(missing) or None, "frames") as bar:
@@ -180,28 +177,46 @@ def prepare(
                 initializer=_Worker,
                 initargs=(store.root, parts),
                 on_advance=lambda index, amount: bar.advance(amount),
+                name=lambda task: f"Recording {task.recording.id}",
                 cluster=cluster,
             )
-            for outcome in outcomes:
-                recording = missing[outcome.index].recording
-                if outcome.error is None:
-                    for note in outcome.value or []:
-                        log.warning("%s", note)
-                        notes.append(note)
-                    done(recording)
-                    continue
-                failed.add(recording.id)
-                exclusions.append(_exclusion(recording, outcome.error))
+            notes, failed = _received(missing, outcomes, done)
     usable = [task for task in tasks if task.recording.id not in failed]
     order = {recording.id: position for position, recording in enumerate(recordings)}
     return Prepared(
         recordings=[_prepared(task, store) for task in usable],
         tasks={task.recording.id: task for task in usable},
         action_units=_action_units(usable, parts, store),
-        exclusions=sorted(exclusions, key=lambda exclusion: order[exclusion.recording]),
+        exclusions=sorted([*exclusions, *failed.values()], key=lambda exclusion: order[exclusion.recording]),
         notes=sorted(notes),
         reused={"track": len(tasks) - len(missing), "crops": len(tasks) - len(missing)},
     )
+
+
+def _require_usable(detector: Detector, registry: Registry, progress: Progress) -> None:
+    """Ask for what the detector needs, once, and here: a file that cannot be had concerns all recordings."""
+    registry.require("detector", detector.use)
+    detector.require_available()
+    for file in detector.needed_weights():
+        file.fetch(progress)
+
+
+def _received(
+    tasks: Sequence[PrepareTask], outcomes: Iterable[Outcome[list[str]]], done: Callable[[Recording], object]
+) -> tuple[list[str], dict[str, Exclusion]]:
+    """Return the notes on gaps, and by id the recordings that are set aside; ``done`` is told of the others."""
+    notes: list[str] = []
+    failed: dict[str, Exclusion] = {}
+    for outcome in outcomes:
+        recording = tasks[outcome.index].recording
+        if outcome.error is not None:
+            failed[recording.id] = _exclusion(recording, outcome.error)
+            continue
+        for note in outcome.value or []:
+            log.warning("%s", note)
+            notes.append(note)
+        done(recording)
+    return notes, failed
 
 
 def _require_opens(parts: PrepareParts) -> None:

@@ -156,6 +156,8 @@ def _write(publication: Publication, pictures: Pictures) -> RunOutcome:
         scheme=publication.view.scheme,
         selected=selected,
         faces=config.report.faces,
+        classes=None if config.objective.continuous else tuple(config.objective.class_names),
+        layout=publication.view.source.spec.layout,
     )
     write_report(material, out)
     _write_json(out / _SUMMARY, summary)

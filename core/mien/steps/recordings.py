@@ -10,8 +10,10 @@ from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
+import numpy as np
+
 from mien.config.run_config import LabelledConfig
-from mien.errors import DataError
+from mien.errors import DataError, printable
 from mien.interfaces import Dataset, Objective
 from mien.promises import at_work, broken
 from mien.steps.context import RunContext
@@ -39,7 +41,7 @@ def labelled_recordings(config: LabelledConfig, context: RunContext) -> tuple[li
     _refuse_repeated_ids(listing.recordings)
     exclusions = list(listing.exclusions)
     usable = []
-    for recording in listing.recordings:
+    for recording in map(_named_in_text, listing.recordings):
         reason = _label_problem(recording, config.objective)
         if reason is None:
             usable.append(recording)
@@ -64,12 +66,35 @@ def _check_listing(dataset: Dataset, listing: object) -> None:
         odd = next((item for item in items if not isinstance(item, wanted)), None)
         if odd is not None:
             raise broken(dataset, f"It listed {type(odd).__name__} among its {wanted.__name__.lower()}s.", promised)
+    for recording in listing.recordings:
+        wrong = _wrong_field(recording)
+        if wrong:
+            value = getattr(recording, wrong)
+            did = f"It listed a recording whose {wrong} is {value!r}, {type(value).__name__}."
+            raise broken(
+                dataset,
+                did,
+                "A recording's id and participant are texts, its video is a Path, its label a number or None",
+            )
+
+
+def _named_in_text(recording: Recording) -> Recording:
+    """Return a recording whose names can be written: names of files may hold bytes that are no text."""
+    return replace(recording, id=printable(recording.id), participant=printable(recording.participant))
+
+
+def _wrong_field(recording: Recording) -> str | None:
+    """Return the first field that is not of its type; None where all are."""
+    numbers = (int, float, np.number, type(None))
+    types: dict[str, type | tuple[type, ...]] = {"id": str, "participant": str, "video": Path, "label": numbers}
+    return next((name for name, type_ in types.items() if not isinstance(getattr(recording, name), type_)), None)
 
 
 def _label_problem(recording: Recording, objective: Objective) -> str | None:
     if recording.label is None:
         return "it has no label"
-    return objective.check_label(recording.label)
+    with at_work(objective, "check_label"):
+        return objective.check_label(recording.label)
 
 
 def _set_aside(recording: Recording, reason: str) -> Exclusion:
@@ -95,9 +120,10 @@ def unlabelled_recordings(videos: Iterable[str | Path], taken: Iterable[str] = (
     found = []
     for video in videos:
         path = _resolve(str(video))
-        id_, number = path.stem or "video", 2
+        stem = printable(path.stem) or "video"
+        id_, number = stem, 2
         while id_ in used:
-            id_, number = f"{path.stem}_{number}", number + 1
+            id_, number = f"{stem}_{number}", number + 1
         used.add(id_)
         found.append(Recording(id=id_, participant=id_, video=path))
     return found

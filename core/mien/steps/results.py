@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mien.clips.source import ClipSource, PreparedRecording
+from mien.errors import printable
 from mien.interfaces import AttributionMethod
 from mien.regions.pooling import region_rows
 from mien.steps.action_units import read_action_units
@@ -110,7 +111,7 @@ def _excluded_row(exclusion: Exclusion, recording: Recording | None) -> dict[str
         "recording": exclusion.recording,
         "participant": exclusion.participant,
         "session": "",
-        "video": exclusion.video,
+        "video": printable(exclusion.video),
         "split": "none",
         "label": None,
         "consent": False,
@@ -132,7 +133,7 @@ def _identity(recording: Recording) -> dict[str, object]:
         "recording": recording.id,
         "participant": recording.participant,
         "session": recording.session or recording.id,
-        "video": str(recording.video),
+        "video": printable(str(recording.video)),
         "split": recording.split or "out_of_distribution",
         "label": recording.label,
         "consent": recording.consent,

@@ -20,14 +20,18 @@ import numpy as np
 from mien.errors import DataError
 from mien.interfaces import Detector, DetectorSession
 from mien.promises import at_work, broken
+from mien.registry import load_registry
 from mien.store.arrays import ArrayWriter, read_rows
-from mien.types import FaceTrack, FloatArray, FrameFaces, Recording
+from mien.types import BoolArray, FaceTrack, FloatArray, FrameFaces, Recording
 from mien.video.reader import probe, read_frames
 
 TIE = 0.1
 """Difference of confidence below which the face followed so far is kept."""
 
 _INFO = "track.json"
+_ONE_EACH = "A detector gives a sequence with one FrameFaces for each frame"
+_ARRAYS = "A frame's boxes, confidence and landmarks are arrays of numbers, and its extras such arrays by name"
+_IN_FRAME = "Boxes (x0 < x1, y0 < y1) and landmarks are pixels of the frame, which shows at least a part of the face"
 _FINITE = "A face that is found has finite values; a frame without a face has none"
 
 
@@ -93,9 +97,11 @@ def track_recording(
         When the detector breaks its promise.
     """
     info = probe(recording.video)
+    registry = load_registry()
+    points = registry.scheme(detector.scheme).points if detector.scheme in registry.ids("landmarks") else None
     with at_work(detector, "reset"):
         session.reset()
-    follower = Follower(detector)
+    follower = Follower(detector, points, (info.width, info.height))
     with ExitStack() as stack:
         writers: dict[str, ArrayWriter] = {}
         for frames, times in read_frames(recording.video, detector.batch):
@@ -157,13 +163,20 @@ def load_track(folder: Path, rows: slice | None = None) -> FaceTrack:
 
 @dataclass
 class Follower:
-    """Chooses the face of each frame of one recording, and counts."""
+    """Chooses the face of each frame of one recording, and counts.
+
+    ``points`` of the landmark scheme and the ``size`` of the frames (width, height; pixels) are held against the faces
+    where they are known: a face that lies outside the frame is no face.
+    """
 
     detector: Detector
+    points: int | None = None
+    size: tuple[int, int] | None = None
     frames: int = 0
     valid: int = 0
     max_faces: int = 0
     with_others: int = 0
+    outside: int = 0
     extras: tuple[str, ...] = ()
     _box: FloatArray | None = None
     _first: float = 0.0
@@ -172,9 +185,12 @@ class Follower:
 
     def follow(self, found: Sequence[FrameFaces], times: FloatArray) -> dict[str, Any]:
         """Return the rows of a batch by the name of their file."""
+        if not isinstance(found, Sequence):
+            raise broken(self.detector, f"It returned {type(found).__name__}.", _ONE_EACH)
         if len(found) != len(times):
-            did = f"It returned {len(found)} results for {len(times)} frames."
-            raise broken(self.detector, did, "A detector gives one FrameFaces for each frame")
+            raise broken(self.detector, f"It returned {len(found)} results for {len(times)} frames.", _ONE_EACH)
+        for faces in found:
+            self._check_types(faces)
         if self.frames == 0:
             self._begin(found[0], float(times[0]))
         rows = self._empty(len(times))
@@ -190,7 +206,16 @@ class Follower:
         return rows
 
     def info(self, width: int, height: int, claimed_rate: float) -> TrackInfo:
-        """Return the summary of all that was followed."""
+        """Return the summary of all that was followed.
+
+        Raises
+        ------
+        PluginError
+            When no frame shows any of the faces that were found.
+        """
+        if self.outside and not self.valid:
+            did = f"No face that it found, in {self.outside} frame(s), is in the frame of {width} x {height} pixels."
+            raise broken(self.detector, did, _IN_FRAME)
         span = self._last - self._first
         rate = (self.frames - 1) / span if span > 0 else claimed_rate
         return TrackInfo(
@@ -212,15 +237,28 @@ class Follower:
         # A frame without a face still tells the shapes: (0, N, 2).
         self._shapes = {
             "boxes": (4,),
-            "landmarks": faces.landmarks.shape[1:],
+            "landmarks": faces.landmarks.shape[1:] if self.points is None else (self.points, 2),
             **{f"extras_{name}": faces.extras[name].shape[1:] for name in self.extras},
         }
+
+    def _check_types(self, faces: object) -> None:
+        """Raise `PluginError` when what a detector gives of a frame is of another type than detectors promise."""
+        if not isinstance(faces, FrameFaces):
+            raise broken(self.detector, f"It gave {type(faces).__name__} for a frame.", _ONE_EACH)
+        if not isinstance(faces.extras, Mapping):
+            raise broken(self.detector, f"The extras of a frame are {type(faces.extras).__name__}.", _ARRAYS)
+        arrays = {"boxes": faces.boxes, "landmarks": faces.landmarks, "confidence": faces.confidence, **faces.extras}
+        for what, values in arrays.items():
+            if not (isinstance(values, np.ndarray) and values.dtype.kind in "fiub" and values.ndim):
+                kind = f"of {values.dtype}" if isinstance(values, np.ndarray) else type(values).__name__
+                raise broken(self.detector, f"The {what} of a frame are {kind}.", _ARRAYS)
 
     def _check(self, faces: FrameFaces) -> None:
         """Raise `PluginError` when a frame's faces are not what detectors promise."""
         wanted = {
             "boxes": (faces.boxes, (faces.count, *self._shapes["boxes"])),
             "landmarks": (faces.landmarks, (faces.count, *self._shapes["landmarks"])),
+            "confidence": (faces.confidence, (faces.count,)),
         }
         for name in self.extras:
             shape = (faces.count, *self._shapes[f"extras_{name}"])
@@ -231,6 +269,20 @@ class Follower:
         for what, values in (("boxes", faces.boxes), ("landmarks", faces.landmarks), ("confidence", faces.confidence)):
             if not np.isfinite(values).all():
                 raise broken(self.detector, f"The {what} of a face found hold NaN or infinite values.", _FINITE)
+        empty = (faces.boxes[:, 0] >= faces.boxes[:, 2]) | (faces.boxes[:, 1] >= faces.boxes[:, 3])
+        if empty.any():
+            place = ", ".join(f"{value:.4g}" for value in faces.boxes[np.argmax(empty)])
+            raise broken(self.detector, f"The box of a face, ({place}), is empty.", _IN_FRAME)
+
+    def _shown(self, faces: FrameFaces) -> BoolArray:
+        """Return which faces the frame shows a part of: a face that left is followed by some for a frame or two."""
+        shown = np.ones(faces.count, bool)
+        if self.size is None or not faces.count:
+            return shown
+        corners = np.concatenate([faces.landmarks.min(1), faces.landmarks.max(1)], 1)
+        for x0, y0, x1, y1 in (faces.boxes.T, corners.T):
+            shown &= (x0 < self.size[0]) & (y0 < self.size[1]) & (x1 > 0) & (y1 > 0)
+        return shown
 
     def _empty(self, count: int) -> dict[str, Any]:
         rows: dict[str, Any] = {
@@ -243,7 +295,9 @@ class Follower:
         return rows
 
     def _fill(self, rows: dict[str, Any], row: int, faces: FrameFaces) -> None:
-        good = np.flatnonzero((faces.confidence >= self.detector.min_confidence) & (faces.confidence > 0))
+        shown = self._shown(faces)
+        self.outside += int(not shown.all())
+        good = np.flatnonzero((faces.confidence >= self.detector.min_confidence) & (faces.confidence > 0) & shown)
         rows["faces"][row] = len(good) + faces.others
         if not len(good):
             return

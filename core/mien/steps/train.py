@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,10 +14,10 @@ import numpy as np
 
 from mien.config.run_config import RunConfig, dump
 from mien.config.settings import TrainingSettings
-from mien.errors import ConfigError, DataError
-from mien.interfaces import Backbone
+from mien.errors import ConfigError, DataError, ModelError
+from mien.interfaces import Backbone, LabelScale
 from mien.progress import Progress, QuietProgress
-from mien.promises import at_work
+from mien.promises import at_work, broken, name_of
 from mien.steps.identity import weights_used
 from mien.training.balance import BandSampler, clip_bands
 from mien.training.data import EpochSampler, TrainingClips, fixed_batches, training_batches
@@ -139,12 +140,15 @@ def _fit(
     settings, objective, seed = config.training, config.objective, config.seed
     trained, validated = (sorted(i for i, s in splits.items() if s == side) for side in ("train", "validation"))
     clips = TrainingClips(source, trained, seed, settings.augment, label_noise=settings.label_noise)
-    scale = objective.fit(np.array(clips.labels, dtype=float))
+    with at_work(objective, "fit"):
+        scale = objective.fit(np.array(clips.labels, dtype=float))
+    if not isinstance(scale, LabelScale):
+        raise broken(objective, f"Its scale is {type(scale).__name__}.", "'fit' returns a LabelScale")
     _require_a_scale(config, clips)
     sampler, notes = _sampler(config, clips)
     batches = training_batches(clips, settings.batch, seed, sampler=sampler, share=(rank, devices))
     validation = fixed_batches(TrainingClips(source, validated, seed, None), settings.batch) if validated else None
-    with seeded(seed):
+    with seeded(seed), _naming(config.backbone):
         network = initial_network(config, start)
         result = fit(
             network,
@@ -164,14 +168,31 @@ def _fit(
     return replace(result, notes=(*notes, *result.notes))
 
 
+@contextmanager
+def _naming(backbone: Backbone) -> Iterator[None]:
+    """Say whose network it is in an error about the network."""
+    try:
+        yield
+    except ModelError as error:
+        if error.where != "backbone":
+            raise
+        raise ModelError(error.message, where=name_of(backbone), hint=error.hint) from error
+
+
 def _stages(backbone: Backbone, network: nn.Module) -> Mapping[str, nn.Module]:
     with at_work(backbone, "stages"):
         return backbone.stages(network)
 
 
 def _extra_loss(backbone: Backbone, network: nn.Module) -> Tensor | None:
+    import torch
+
     with at_work(backbone, "extra_loss"):
-        return backbone.extra_loss(network)
+        extra = backbone.extra_loss(network)
+    if extra is not None and (not isinstance(extra, torch.Tensor) or extra.ndim):
+        kind = f"of the shape {tuple(extra.shape)}" if isinstance(extra, torch.Tensor) else type(extra).__name__
+        raise broken(backbone, f"Its loss is {kind}.", "'extra_loss' returns a tensor without axes, or None")
+    return extra
 
 
 def _require_a_scale(config: RunConfig, clips: TrainingClips) -> None:

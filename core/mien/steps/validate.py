@@ -19,12 +19,13 @@ from mien.run.source import SourceRecord, read_source
 from mien.run.summary import headline_level
 from mien.run.view import RunResults
 from mien.steps.context import RunContext, RunOutcome
+from mien.steps.explain import check_parts
 from mien.steps.face_size import MEASURES, face_sizes
 from mien.steps.learn import Trained
 from mien.steps.networks import Networks
-from mien.steps.pipeline import begin, finish, make_context, refuse_training_results
+from mien.steps.pipeline import begin, finish, make_context, make_untrained_folder
 from mien.steps.prepare_clips import prepare_clips
-from mien.steps.publish import analysis_tables, make_folder
+from mien.steps.publish import analysis_tables
 from mien.steps.recordings import labelled_recordings, with_splits
 from mien.steps.source import STATISTICS
 from mien.steps.validate_config import Validation
@@ -72,19 +73,16 @@ def validate(
     config = validation.config
     context = make_context(store, registry, workers, device, time_limit or config.task_time_limit, cluster, progress)
     loaded = load_checkpoint(checkpoint, context.registry)
+    check_parts(config, loaded.explained_model(), context.registry)
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
     source = read_source(folder)
-    make_folder(out)
-    refuse_training_results(out)
+    make_untrained_folder(out)
     record = begin("validate", config, context, out)
     with context.timed("dataset"):
         listed, exclusions = labelled_recordings(config, context)
-        splits = {recording.id: _TEST for recording in listed}
-        recordings = with_splits(listed, splits)
+        recordings, fold = _all_held_out(listed)
     prepared, clips = prepare_clips(recordings, config, loaded.backbone, context)
     context.notes.extend([*validation.notes, *_notes(listed, source)])
-    networks = Networks((Trained.of(loaded, folder),), judging=dict.fromkeys(splits, 0))
-    mean = source.training_mean if source else None
     return finish(
         config,
         out,
@@ -93,13 +91,25 @@ def validate(
         recordings,
         prepared,
         clips,
-        networks,
+        Networks((Trained.of(loaded, folder),), judging=dict.fromkeys(fold.splits, fold.number)),
         exclusions,
         loaded.backbone,
-        [Fold(0, splits)],
-        {} if mean is None else {0: mean},
+        [fold],
+        _training_means(source, fold),
         _Beside(config, source, context),
     )
+
+
+def _all_held_out(listed: Sequence[Recording]) -> tuple[list[Recording], Fold]:
+    """Return the recordings in the split ``test``, whatever the data set gives, and the fold that holds them out."""
+    splits = {recording.id: _TEST for recording in listed}
+    return with_splits(listed, splits), Fold(0, splits)
+
+
+def _training_means(source: SourceRecord | None, fold: Fold) -> dict[int, float]:
+    """Return the mean label that the network was trained with, by fold; empty where it is not known."""
+    mean = source.training_mean if source else None
+    return {} if mean is None else {fold.number: mean}
 
 
 @dataclass(frozen=True)

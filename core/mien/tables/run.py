@@ -267,7 +267,7 @@ _CONFUSION = Table(
     "A pair of severity bands.",
     (
         SPLIT,
-        Column("level", "string", "Whose mean prediction is put into a band.", allowed=LEVELS[1:]),
+        Column("level", "string", "Whose prediction is put into a band.", allowed=LEVELS[1:]),
         Column("true_band", "string", "The band of the label."),
         Column("predicted_band", "string", "The band of the prediction."),
         Column("count", "integer", "Units of the level in both; 0 for a band without members."),

@@ -15,7 +15,7 @@ from mien.tables import TABLES, table_schema
 from mien.testing.checks import pins
 from mien.testing.component import ComponentSuite
 from mien.testing.fixtures import run_view
-from mien.testing.surroundings import left_as_found, other_seeds
+from mien.testing.surroundings import leaves_as_found, left_as_found, other_seeds
 
 _TABLES = ("recordings", "predictions", "relevance", "control_relevance", "action_units", "covariates")
 _MENTIONS = {"method", "source", "region"}
@@ -23,6 +23,8 @@ _MENTIONS = {"method", "source", "region"}
 
 class AnalyzerSuite(ComponentSuite):
     """Checks of an analyzer on a small synthetic run.
+
+    Its participants have an ``age`` and a ``group``, and its network the stages ``body`` and ``head``.
 
     Attributes
     ----------
@@ -40,6 +42,7 @@ class AnalyzerSuite(ComponentSuite):
         "nothing": "A run in which nothing was explained gives a note, not an error.",
         "one participant": "A run of one participant gives tables or notes, not an error.",
         "mentions": "`mentions` tells a field of its own, what it names, and the name.",
+        "checks": "`check` and `check_recordings` take the run that it analyzes, and leave its network as it was.",
     }
 
     scheme: str = "mediapipe_478"
@@ -130,8 +133,8 @@ class AnalyzerSuite(ComponentSuite):
 
         view, own = self.view(), self.view()
         before = network_state(view.model.module)
-        with other_seeds(7919), left_as_found("the analyzer"):
-            made.analyze(view)
+        with other_seeds(7919):
+            leaves_as_found("the analyzer", lambda: made.analyze(view))
         for name in _TABLES:
             assert getattr(view, name).equals(getattr(own, name)), f"the run's table '{name}' was changed"
         assert_same_state(before, network_state(view.model.module))
@@ -154,3 +157,16 @@ class AnalyzerSuite(ComponentSuite):
             assert field.partition(".")[0].partition("[")[0] in type(made).model_fields, field
             assert what in _MENTIONS, what
             assert name.strip()
+
+    @pins("checks")
+    def test_its_checks_take_the_run(self, made: Analyzer) -> None:
+        """They are asked before anything is computed, and what they refuse is not run."""
+        from mien.testing.attribution import assert_same_state, network_state
+        from mien.testing.tables import listed
+
+        view = self.view()
+        before = network_state(view.model.module)
+        with other_seeds(7919), left_as_found("the analyzer"):
+            made.check(view.model)
+            made.check_recordings(listed(view.recordings, view.covariates), view.objective)
+        assert_same_state(before, network_state(view.model.module))

@@ -61,8 +61,19 @@ class SmallStudy(Dataset):
                 write_video(video, make(self.frames, self.size, seed=person), RATE)
             units.write_text(openface_table(self.frames), encoding="utf-8")
             split: Literal["train", "test"] = "test" if person == len(self.labels) - 1 else "train"
+            # As in the synthetic run that analyzers get.
+            known: dict[str, str | float] = {"age": 20.0 + person, "group": "ab"[person % 2]}
             listing.append(
-                Recording(f"r{person}", f"p{person}", video, label, split=split, action_units=units, consent=True)
+                Recording(
+                    f"r{person}",
+                    f"p{person}",
+                    video,
+                    label,
+                    split=split,
+                    covariates=known,
+                    action_units=units,
+                    consent=True,
+                )
             )
         return DatasetListing(listing)
 

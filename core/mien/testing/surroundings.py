@@ -3,59 +3,98 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 
+def leaves_as_found(what: str, use: Callable[[], object]) -> None:
+    """Call, and fail when that changes what the whole process shares (see `left_as_found`).
+
+    What only the first import of a library does, such as setting an environment variable, is not the component's deed.
+    When the first call is seen to change something, that is put back, and a second one has to leave all as it was.
+    """
+    try:
+        with left_as_found(what):
+            use()
+    except AssertionError:
+        with left_as_found(what):
+            use()
+
+
 @contextmanager
 def left_as_found(what: str) -> Iterator[None]:
-    """Fail when the block changes what the whole process shares, also where it raises.
+    """Fail when the block changes what the whole process shares, also where it raises; it is put back all the same.
 
     These are the global random generators of Python, numpy and torch, torch's gradient mode, default type and
     deterministic mode, the number of its threads, its global hooks, and the environment variables.
     """
-    before = _shared()
+    shared = _shared()
+    before = {name: read() for name, (read, _) in shared.items()}
     try:
         yield
     finally:
-        after = _shared()
-        changed = [name for name, value in before.items() if after[name] != value]
+        changed = [name for name, (read, _) in shared.items() if not _same(read(), before[name])]
+        for name in changed:
+            shared[name][1](before[name])
         assert not changed, f"{what} changed {', '.join(changed)} of the whole process"
 
 
-def _shared() -> dict[str, Any]:
+_Access = tuple[Callable[[], Any], Callable[[Any], object]]
+"""What reads a state, and what sets it."""
+
+
+def _shared() -> dict[str, _Access]:
     import os
     import random
 
-    found: dict[str, Any] = {
-        "the environment variables": dict(os.environ),
-        "Python's global random generator": random.getstate(),
-        "numpy's global random generator": _digest(np.random.get_state()),  # noqa: NPY002  that is what is watched
+    return {
+        "the environment variables": (lambda: dict(os.environ), partial(_refill, os.environ)),
+        "Python's global random generator": (random.getstate, random.setstate),
+        "numpy's global random generator": (np.random.get_state, np.random.set_state),
+        **_of_torch(),
     }
-    return found | _torch_state()
 
 
-def _torch_state() -> dict[str, Any]:
+def _of_torch() -> dict[str, _Access]:
     import torch
     from torch.nn.modules import module
 
-    hooks = [name for name in vars(module) if name.startswith("_global_") and name.endswith("_hooks")]
+    names = [name for name in vars(module) if name.startswith("_global_") and name.endswith("_hooks")]
+    hooks = {name: vars(module)[name] for name in names}
     return {
-        "torch's global random generator": torch.get_rng_state().numpy().tobytes(),
-        "the gradient mode": torch.is_grad_enabled(),
-        "the default type": torch.get_default_dtype(),
-        "torch's deterministic mode": torch.are_deterministic_algorithms_enabled(),
-        "the number of torch's threads": torch.get_num_threads(),
-        "torch's global hooks": {name: len(getattr(module, name)) for name in hooks},
+        "torch's global random generator": (torch.get_rng_state, torch.set_rng_state),
+        "the gradient mode": (torch.is_grad_enabled, torch.set_grad_enabled),
+        "the default type": (torch.get_default_dtype, torch.set_default_dtype),
+        "torch's deterministic mode": (torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms),
+        "the number of torch's threads": (torch.get_num_threads, torch.set_num_threads),
+        "torch's global hooks": (
+            lambda: {name: dict(held) for name, held in hooks.items()},
+            partial(_refill_each, hooks),
+        ),
     }
 
 
-def _digest(state: Any) -> tuple[Any, ...]:
-    return tuple(part.tobytes() if isinstance(part, np.ndarray) else part for part in state)
+def _refill_each(hooks: Mapping[str, MutableMapping[Any, Any]], content: Mapping[str, Mapping[Any, Any]]) -> None:
+    for name, held in hooks.items():
+        _refill(held, content[name])
+
+
+def _refill(held: MutableMapping[Any, Any], content: Mapping[Any, Any]) -> None:
+    for name in held.keys() - content.keys():
+        del held[name]
+    held.update(content)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two states are equal; those of random generators hold arrays or are tensors."""
+    if isinstance(one, tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(np.array_equal(one, other)) if hasattr(one, "__array__") else bool(one == other)
 
 
 @contextmanager

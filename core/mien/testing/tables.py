@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from mien.regions.bits import region_names
 from mien.tables import conform
-from mien.types import FloatArray
+from mien.types import FloatArray, Recording
 
 FRAMES = 16
 SHARES = {"mouth": 0.75, "nose": 0.15, "elsewhere_face": 0.08, "background": 0.02}
@@ -137,3 +138,18 @@ def covariates(people: Sequence[str]) -> pd.DataFrame:
     frame = pd.DataFrame({"recording": [f"{p}_r0" for p in people], "participant": people})
     places = np.arange(len(people))
     return frame.assign(age=20.0 + places, group=["ab"[place % 2] for place in places])
+
+
+def listed(recordings: pd.DataFrame, covariates: pd.DataFrame) -> list[Recording]:
+    """Return the recordings of a run as its data set listed them, from the run's tables."""
+    further = covariates.set_index("recording").drop(columns="participant")
+    return [
+        Recording(
+            id=str(row["recording"]),
+            participant=str(row["participant"]),
+            video=Path(str(row["video"])),
+            label=float(row["label"]),
+            covariates={str(name): value for name, value in further.loc[row["recording"]].items()},
+        )
+        for _, row in recordings.iterrows()
+    ]

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from mien.config.run_config import RunConfig, dump
 from mien.config.settings import PoolingSettings, WindowSettings
-from mien.errors import ModelError
+from mien.errors import ConfigError, ModelError
 from mien.interfaces import Backbone, Component, Cropper, Detector, ExplainedModel, LabelScale, Objective
+from mien.promises import at_work, broken
 from mien.registry import Registry
 from mien.store.keys import file_digest
 
@@ -29,6 +30,7 @@ ABOUT_FILE = "checkpoint.json"
 FOLD_FOLDER = "fold_"
 FORMAT = 1
 NOTICE = "For research use. The network's output and its explanation are not a diagnosis."
+_STAGES = "'stages' returns modules of the network by their names"
 _PARTS = ("detector", "cropper", "backbone", "objective")
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -72,10 +74,24 @@ class Checkpoint:
 
 
 def explained_model(backbone: Backbone, module: nn.Module) -> ExplainedModel:
-    """Return a network with what its backbone says of it."""
+    """Return a network with what its backbone says of it.
+
+    Raises
+    ------
+    PluginError
+        When the backbone's stages are not what was promised.
+    """
+    with at_work(backbone, "stages"):
+        stages = backbone.stages(module)
+    own = set(map(id, module.modules()))
+    if not isinstance(stages, Mapping):
+        raise broken(backbone, f"Its stages are {type(stages).__name__}.", _STAGES)
+    for name, stage in stages.items():
+        if not isinstance(name, str) or id(stage) not in own:
+            raise broken(backbone, f"Its stage {name!r} is no module of the network.", _STAGES)
     return ExplainedModel(
         module=module,
-        stages=backbone.stages(module),
+        stages=stages,
         lrp_canonizers=backbone.lrp_canonizers,
         lacks=backbone.lacks,
         name=f"the backbone '{backbone.use}'",
@@ -143,7 +159,8 @@ def load_checkpoint(path: Path, registry: Registry) -> Checkpoint:
     """
     folder, about, state = read_checkpoint(path)
     parts = _make_parts(about, folder, registry)
-    module = parts["backbone"].architecture(parts["objective"].outputs)
+    with at_work(parts["backbone"], "architecture"):
+        module = parts["backbone"].architecture(parts["objective"].outputs)
     load_weights(module, state, where=str(folder / WEIGHTS_FILE))
     return Checkpoint(
         module=module.eval(),
@@ -196,6 +213,8 @@ def load_weights(module: nn.Module, state: Mapping[str, Tensor], *, where: str) 
             raise _misfit(
                 f"'{name}' is {tuple(value.shape)} in the network and {tuple(state[name].shape)} in the file", where
             )
+        if value.dtype.is_floating_point != state[name].dtype.is_floating_point:
+            raise _misfit(f"'{name}' is of {value.dtype} in the network and {state[name].dtype} in the file", where)
     extra = sorted(state.keys() - own.keys())
     if extra:
         raise _misfit(f"the file has '{extra[0]}', the network has not", where)
@@ -246,8 +265,11 @@ def _wrong_entry(about: Mapping[str, Any]) -> str | None:
     """Return the first entry that is missing or of another type than `save_checkpoint` writes; None where all fit."""
     wanted = {"sha256": str, "config": dict, "scale": dict, "seed": int}
     wrong = [name for name, type_ in wanted.items() if not isinstance(about.get(name), type_)]
+    wrong += [name for name in ("components", "training", "provenance") if not isinstance(about.get(name, {}), dict)]
     if wrong:
         return wrong[0]
+    if not isinstance(about.get("provenance", {}).get("weights", {}), dict):
+        return "provenance.weights"
     config = about["config"]
     wrong = [name for name in (*_PARTS, "windows", "pooling") if not isinstance(config.get(name), dict)]
     wrong = wrong or [f"{name}.use" for name in _PARTS if not isinstance(config[name].get("use"), str)]
@@ -258,7 +280,14 @@ def _section(model: type[_Model], name: str, entries: Mapping[str, Any], folder:
     try:
         return model.model_validate(entries[name])
     except ValidationError as error:
-        raise ModelError(f"The checkpoint's '{name}' cannot be used: {error}", where=str(folder)) from error
+        raise ModelError(f"The checkpoint's '{name}' cannot be used: {_first(error)}.", where=str(folder)) from error
+
+
+def _first(error: ValidationError) -> str:
+    """Return the first thing that is wrong, in a line."""
+    wrong = error.errors()[0]
+    place = ".".join(str(part) for part in wrong["loc"])
+    return f"{place}: {wrong['msg']}" if place else str(wrong["msg"])
 
 
 def _make_parts(about: Mapping[str, Any], folder: Path, registry: Registry) -> dict[str, Any]:
@@ -270,8 +299,11 @@ def _make_parts(about: Mapping[str, Any], folder: Path, registry: Registry) -> d
             parts[kind] = registry.create(kind, use, fields)
         except ValidationError as error:
             raise ModelError(
-                f"The installed {kind} '{use}' does not take the checkpoint's fields: {error}", where=str(folder)
+                f"The installed {kind} '{use}' does not take the checkpoint's fields: {_first(error)}.",
+                where=str(folder),
             ) from error
+        except ConfigError as error:
+            raise ConfigError(error.message, where=str(folder), hint=error.hint) from error
         _compare_versions(kind, parts[kind], about.get("components", {}).get(kind, {}))
     return parts
 

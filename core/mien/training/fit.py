@@ -114,8 +114,7 @@ def fit(
     keeper = Keeper(scratch / STATE_FILE, seed, settings.patience if batches[1] is not None else None)
     log = StepLog()
     board = [LiveBoard(scratch / "tensorboard", log, keeper)] if settings.logger == "tensorboard" else []
-    every = settings.unfreeze_every
-    thawing = None if every is None else Thawing(thaw_order(network, stages or {}), every)
+    thawing = _thawing(network, settings, stages or {})
     with (
         progress.task("training", steps, "steps") as task,
         quiet_lightning(),
@@ -127,6 +126,18 @@ def fit(
         trainer.fit(module, *batches, ckpt_path=resume_from(keeper.path), weights_only=True)
     if keeper.best_weights:
         module.load_state_dict(keeper.best_weights)
+    return _result(network, scale, keeper, log, thawing)
+
+
+def _thawing(network: nn.Module, settings: TrainingSettings, stages: Mapping[str, nn.Module]) -> Thawing | None:
+    every = settings.unfreeze_every
+    return None if every is None else Thawing(thaw_order(network, stages), every)
+
+
+def _result(
+    network: nn.Module, scale: LabelScale, keeper: Keeper, log: StepLog, thawing: Thawing | None
+) -> TrainingResult:
+    """Return the network as it is now, with what was written down while it was trained."""
     return TrainingResult(
         module=network.cpu().eval(),
         scale=scale,

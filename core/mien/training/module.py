@@ -19,7 +19,7 @@ from mien.compat import prepare_torchvision
 from mien.config.settings import TrainingSettings
 from mien.errors import ModelError
 from mien.interfaces.objective import LabelScale, Objective
-from mien.promises import at_work
+from mien.promises import at_work, broken
 
 prepare_torchvision()
 from lightning.pytorch import LightningModule  # noqa: E402  (it imports torchvision)
@@ -87,6 +87,8 @@ class TrainingModule(LightningModule):
     def _loss(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         clips, labels = batch
         output = self.network(clips)
+        if not isinstance(output, Tensor):
+            raise ModelError(f"The network gives {type(output).__name__}, not a tensor.", where="backbone")
         wanted = (len(clips), self._objective.outputs)
         if tuple(output.shape) != wanted:
             raise ModelError(
@@ -95,7 +97,11 @@ class TrainingModule(LightningModule):
                 where="backbone",
             )
         with at_work(self._objective, "loss"):
-            return self._objective.loss(output, labels, self._scale)
+            loss = self._objective.loss(output, labels, self._scale)
+        if not isinstance(loss, Tensor) or loss.ndim:
+            kind = f"of the shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+            raise broken(self._objective, f"Its loss is {kind}.", "'loss' returns a tensor without axes")
+        return loss
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return the optimizer and its schedule, which moves at each step."""

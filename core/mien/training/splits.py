@@ -76,7 +76,7 @@ def _fold(
     validating = set(others[: _count(settings.validation, len(others), filled=False)])
     if len(validating) == len(others):
         raise DataError(
-            f"{len(shuffled)} participants are too few for {count} folds with validation: nobody is left to train on.",
+            f"{_counted(shuffled)} too few for {count} folds with validation: nobody is left to train on.",
             where="split.validation",
             hint="Add participants, or lower 'split.folds' or 'split.validation'.",
         )
@@ -182,7 +182,7 @@ def _divide(participants: Sequence[str], settings: SplitSettings, seed: int, fil
     validation = _count(settings.validation, len(shuffled), "validation" in filled)
     if shuffled and len(shuffled) - test - validation < ("train" not in filled):
         raise DataError(
-            f"{len(shuffled)} participants are too few to hold out {test} for the test"
+            f"{_counted(shuffled)} too few to hold out {test} for the test"
             + (f" and {validation} for validation." if validation else "."),
             hint=_HINT,
         )
@@ -190,6 +190,10 @@ def _divide(participants: Sequence[str], settings: SplitSettings, seed: int, fil
         participant: "test" if place < test else "validation" if place < test + validation else "train"
         for place, participant in enumerate(shuffled)
     }
+
+
+def _counted(people: Sequence[str]) -> str:
+    return "1 participant is" if len(people) == 1 else f"{len(people)} participants are"
 
 
 def _count(fraction: float, participants: int, filled: bool) -> int:

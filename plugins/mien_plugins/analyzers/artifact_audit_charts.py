@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mien.interfaces import RunView
-    from mien.report.charts import Chart, FrameBlock, FrameGrid, MapGrid, MapPanel, ScatterChart
+    from mien.report.charts import Chart, MapGrid, MapPanel, ScatterChart
+    from mien.report.frame_charts import FrameBlock, FrameGrid
     from mien_plugins.analyzers.artifact_audit_clusters import Clusters
     from mien_plugins.analyzers.artifact_audit_maps import ClipMap, Sums
 
@@ -102,8 +103,9 @@ def _panel(name: str, sums: Sums) -> MapPanel:
 
 def _frames(run: RunView, method: str, clips: Sequence[ClipMap], found: Clusters, examples: int) -> FrameGrid:
     """Return the frame of most relevance of the examples; pictures are filled in of those who may be shown."""
-    from mien.report.charts import FrameGrid, chart_name
+    from mien.report.charts import chart_name
     from mien.report.facts import drawn_face
+    from mien.report.frame_charts import FrameGrid
 
     rows = run.relevance[(run.relevance["method"] == method) & run.relevance["valid"]]
     blocks: list[tuple[str, Sequence[FrameBlock]]] = []
@@ -127,13 +129,13 @@ def _frames(run: RunView, method: str, clips: Sequence[ClipMap], found: Clusters
 
 
 def _no_more() -> FrameBlock:
-    from mien.report.charts import FrameBlock
+    from mien.report.frame_charts import FrameBlock
 
     return FrameBlock(text="no more clips")
 
 
 def _block(rows: pd.DataFrame, clip: ClipMap) -> FrameBlock:
-    from mien.report.charts import FrameBlock, FramePicture
+    from mien.report.frame_charts import FrameBlock, FramePicture
     from mien.report.words import region_title
 
     key = clip.key

@@ -240,7 +240,7 @@ def _gaps(run: RunView, table: pd.DataFrame) -> list[str]:
         from mien.report.words import listed, region_title
 
         gaps.append(
-            f"Density is not defined for {listed([region_title(r) for r in undefined])}: no pixels were theirs."
+            f"Density is not defined for {listed([region_title(r) for r in undefined])}: no part of a clip was theirs."
         )
     outside = run.relevance.loc[run.relevance["split"] == "out_of_distribution", "recording"].nunique()
     if outside and outside == run.relevance["recording"].nunique():

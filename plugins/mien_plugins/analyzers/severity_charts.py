@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mien.interfaces import RunView
-    from mien.report.charts import Chart, FrameBlock, FrameGrid, FramePicture, GroupedBars, GroupedPanel
+    from mien.report.charts import Chart, GroupedBars, GroupedPanel
+    from mien.report.frame_charts import FrameBlock, FrameGrid, FramePicture
 
 _ACROSS = 6  # frames in a row of the figure of frames
 _APART_S = 0.5
@@ -114,8 +115,9 @@ def _frames(
     run: RunView, relevance: pd.DataFrame, explained: pd.DataFrame, bands: Mapping[str, float], method: str
 ) -> FrameGrid:
     """Return the frames of highest relevance of one participant in each band and decision type."""
-    from mien.report.charts import FrameGrid, chart_name
+    from mien.report.charts import chart_name
     from mien.report.facts import drawn_face
+    from mien.report.frame_charts import FrameGrid
 
     own = relevance[relevance["method"] == method]
     members = explained[explained["recording"].isin(own["recording"])]
@@ -159,21 +161,20 @@ def _shown(members: pd.DataFrame, decision: str) -> pd.DataFrame:
 def _block(relevance: pd.DataFrame, unit: pd.DataFrame, method: str, signed: bool, wide: int) -> FrameBlock:
     import pandas as pd
 
-    from mien.report.charts import FrameBlock
-    from mien.report.selection import extreme_frames
+    from mien.report.frame_charts import FrameBlock
+    from mien.report.selection import even_frames, extreme_frames
     from mien.report.words import number
 
     if unit.empty:
         return FrameBlock(text="n = 0")
-    found = [
-        top.assign(recording=recording)
-        for recording in unit["recording"]
-        if len(
-            top := extreme_frames(relevance, method, recording, count=wide, signed=signed, apart_s=_APART_S).query(
-                "kind == 'top'"
-            )
-        )
-    ]
+    found = []
+    for recording in unit["recording"]:
+        ranked = extreme_frames(relevance, method, recording, count=wide, signed=signed, apart_s=_APART_S)
+        top = ranked[ranked["kind"] == "top"]
+        # Attention that each frame has as much of ranks none.
+        shown = top if len(top) else even_frames(relevance, method, recording, wide)
+        if len(shown):
+            found.append(shown.assign(recording=recording))
     if not found:
         return FrameBlock(text="no frame with a face")
     chosen = pd.concat(found).sort_values("value", ascending=False, kind="stable").head(wide)
@@ -187,7 +188,7 @@ def _block(relevance: pd.DataFrame, unit: pd.DataFrame, method: str, signed: boo
 
 
 def _picture(relevance: pd.DataFrame, recording: str, frame: int, time: float, signed: bool) -> FramePicture:
-    from mien.report.charts import FramePicture
+    from mien.report.frame_charts import FramePicture
     from mien.report.words import region_title
 
     rows = relevance[(relevance["recording"] == recording) & (relevance["frame"] == frame) & relevance["valid"]]

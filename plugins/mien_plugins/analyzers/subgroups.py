@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator
 
+from mien.errors import ConfigError, nearest
 from mien.interfaces import Analysis, Analyzer, RunView
 from mien.tables import METHOD, REGION, Column, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     import pandas as pd
 
+    from mien.interfaces import Objective
     from mien.report.charts import Chart
+    from mien.types import Recording
     from mien_plugins.analyzers.groups import Grouping
 
 IDENTIFYING = 3
@@ -119,6 +122,15 @@ class Subgroups(Analyzer):
             if not own or any(b <= a for a, b in pairwise(own)):
                 raise ValueError(f"the cut points of '{name}' must ascend, and there must be one")
         return points
+
+    def check_recordings(self, recordings: Sequence[Recording], objective: Objective) -> None:
+        """Raise `ConfigError` for a covariate that the data set has not."""
+        known = {name for recording in recordings for name in recording.covariates}
+        for field, names in (("by", self.by or ()), ("cut_points", self.cut_points)):
+            for name in names:
+                if name not in known:
+                    hint = nearest(name, known) or "It has none."
+                    raise ConfigError(f"There is no covariate '{name}' in the data set.", where=field, hint=hint)
 
     def analyze(self, run: RunView) -> Analysis:
         """Return the tables ``subgroup_errors`` and ``subgroup_relevance`` and their bars."""

@@ -106,7 +106,9 @@ class TemporalProfile(Analyzer):
         from mien.report.selection import choose_recordings, outside_recordings
 
         explained = set(run.relevance["recording"])
-        chosen = {one.recording: one.role for one in choose_recordings(run.predictions, explained)}
+        continuous = run.objective.continuous
+        selected = choose_recordings(run.predictions, explained, continuous=continuous)
+        chosen = {one.recording: one.role for one in selected}
         outside = outside_recordings(run.recordings, explained)
         return chosen | {name: f"out of distribution {i}" for i, name in enumerate(outside, 1)}
 
@@ -123,7 +125,7 @@ class TemporalProfile(Analyzer):
             frames = extreme_frames(totals, method, recording, count=self.frames, signed=signed, apart_s=self.apart)
             place = {"method": method, "recording": recording, "participant": participant}
             found.append(frames.assign(**place)[[*place, *frames.columns]])
-        return pd.concat(found, ignore_index=True)
+        return pd.concat([frames for frames in found if len(frames)] or found, ignore_index=True)
 
     def _course(self, profile: pd.DataFrame, run: RunView) -> pd.DataFrame:
         """Return the density of absolute relevance in each part of a recording, mean over participants."""
@@ -255,6 +257,10 @@ def _course_chart(course: pd.DataFrame) -> LineChart:
     )
 
 
+_EVEN = 1e-3
+"""Densities that differ less from 1 are told as an even spread: so is attention that each frame has as much of."""
+
+
 def _course_notes(course: pd.DataFrame) -> list[str]:
     from mien.report.words import interval, number
 
@@ -263,6 +269,9 @@ def _course_notes(course: pd.DataFrame) -> list[str]:
         known = own[own["density"].notna()]
         if known.empty:
             notes.append(f"{method}: there is no relevance whose course could be told.")
+            continue
+        if (known["density"] - 1).abs().max() < _EVEN:
+            notes.append(f"{method}: relevance is spread evenly over the recording.")
             continue
         top: Any = known.sort_values("density").iloc[-1]
         notes.append(

@@ -123,6 +123,8 @@ class Regression(Objective):
 
         The last three are NaN without variation or with fewer than three labels: any two points correlate perfectly.
         """
+        from mien.statistics import ranks
+
         error = predictions - labels
         varied = len(labels) > 2 and bool(labels.max() > labels.min() and predictions.max() > predictions.min())
         return {
@@ -142,15 +144,6 @@ def correlation(a: FloatArray, b: FloatArray) -> float:
     a, b = a - a.mean(), b - b.mean()
     product = float((a * b).mean()) / math.sqrt(float((a * a).mean() * (b * b).mean()))
     return max(-1.0, min(1.0, product))
-
-
-def ranks(values: FloatArray) -> FloatArray:
-    """Return ranks from 1; equal values share their mean rank."""
-    import numpy as np
-
-    _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
-    shared: FloatArray = (np.cumsum(counts) - (counts - 1) / 2)[group]
-    return shared
 
 
 def concordance(predictions: FloatArray, labels: FloatArray) -> float:

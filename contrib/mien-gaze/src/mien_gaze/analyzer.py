@@ -199,7 +199,8 @@ class GazeAgreement(Analyzer):
         return Analysis(tables, drawn, notes, remarks)
 
     def _how(self) -> str:
-        degrees = f" ({self.sigma:g} degrees)" if self.sigma_unit == "degrees" else ""
+        unit = "degree" if self.sigma == 1 else "degrees"
+        degrees = f" ({self.sigma:g} {unit})" if self.sigma_unit == "degrees" else ""
         blurred = "; relevance is blurred alike" if self.blur else "; relevance is not blurred"
         pixels = f"{self.sigma_pixels:g} pixels of the video{degrees}"
         return f"The Gaussian around a fixation has a sigma of {pixels}{blurred}."

@@ -79,7 +79,8 @@ def of_maps(maps: MeanMaps, methods: Sequence[str], people: int, whose: str) -> 
     """Return the mean maps of gaze and relevance: over all participants, then of some of them."""
     names = [GAZE, *[name for name in methods if name in maps.sums][:_METHODS]]
     everyone = [(name, maps.overall(name)) for name in names]
-    rows = [("mean over participants", _panels(everyone, maps.overall(FACE)))]
+    everybody = count(len(maps.sums[GAZE]), "participant")
+    rows = [(f"mean over {everybody}", _panels(everyone, maps.overall(FACE)))]
     for person in sorted(maps.sums[GAZE])[:people]:
         own = [(name, maps.of(name, person)) for name in names]
         rows.append((f"participant {person}", _panels(own, maps.of(FACE, person))))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mien import Remark
-from mien_gaze.tables import BASELINE_TITLES, CENTRE, FATES, TEMPLATE, TITLES, VIEWERS
+from mien_gaze.tables import CENTRE, FACE, FATES, TEMPLATE, TITLES, VIEWERS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from mien_gaze.gathering import Gathered
 
 CAUTION = "Agreement with gaze is no proof that an explanation is correct: a network need not use what people look at."
+
+_IN_SENTENCE = {
+    CENTRE: "the centre of the crop",
+    FACE: "an even spread over the face",
+    TEMPLATE: "the gaze on other faces",
+    VIEWERS: "the gaze of other viewers",
+}
+"""Baselines, as an end of "it agrees with gaze more than"."""
 
 _WORDS = {"above": "more than", "below": "less than", "unclear": "not clearly more or less than"}
 
@@ -91,10 +99,10 @@ def remarks(agreement: pd.DataFrame, differences: pd.DataFrame, methods: Sequenc
 def _verdict(differences: pd.DataFrame, method: str) -> str:
     known = _nss(differences, method)
     if CENTRE not in known:
-        return "Gaze: not compared"
+        return "Not compared with gaze"
     if known.get(VIEWERS) == "above":
-        return "Gaze: beyond other viewers"
-    return {"above": "Gaze: beyond the centre", "below": "Gaze: below the centre"}.get(known[CENTRE], "Gaze: unclear")
+        return "Agrees with gaze more than the gaze of other viewers"
+    return f"Agrees with gaze {_WORDS[known[CENTRE]]} the centre of the crop"
 
 
 def _beside(differences: pd.DataFrame, method: str) -> str:
@@ -102,15 +110,10 @@ def _beside(differences: pd.DataFrame, method: str) -> str:
     known = _nss(differences, method)
     parts = []
     for verdict, words in _WORDS.items():
-        own = [_with_article(baseline) for baseline, one in known.items() if one == verdict]
+        own = [_IN_SENTENCE[baseline] for baseline, one in known.items() if one == verdict]
         if own:
             parts.append(f"{words} {' and '.join([', '.join(own[:-1]), own[-1]] if len(own) > 1 else own)}")
     return ", ".join(parts) if parts else "to a degree that no baseline can be held against"
-
-
-def _with_article(baseline: str) -> str:
-    title = BASELINE_TITLES[baseline]
-    return f"the {title}" if baseline == CENTRE else f"'{title}'"
 
 
 def _nss(differences: pd.DataFrame, method: str) -> Mapping[str, str]:

@@ -130,6 +130,7 @@ class LandmarkRelevance(Analyzer):
 
     def _chart(self, run: RunView, method: str, table: pd.DataFrame) -> LandmarkMap:
         count = int(table["landmark"].max()) + 1
+        ringed = f"; of each class the {self.top} landmarks with the largest are ringed" if self.top else ""
         panels = []
         for name, own in table.groupby("class", sort=False):
             values = [100 * share for share in own.sort_values("landmark")["share"]]
@@ -138,7 +139,8 @@ class LandmarkRelevance(Analyzer):
         return LandmarkMap(
             name="landmark_relevance_" + "".join(c if c.isalnum() else "_" for c in method.lower()),
             title=f"Relevance by landmark ({method})",
-            caption=f"Mean share of the absolute relevance over participants; the {self.top} largest are ringed.",
+            caption=f"Mean share of the absolute relevance over {_people(table)}{ringed}. A colour is the same share "
+            f"in all faces. The person's right is on the left. Intervals are in the table {_TABLE}.",
             points=[(float(x), float(y)) for x, y in run.scheme.mean_face[:count]],
             edges=[(a, b) for a, b in run.scheme.edges if a < count and b < count],
             panels=panels,
@@ -177,8 +179,16 @@ def _by_region(run: RunView, tables: Mapping[str, pd.DataFrame]) -> list[str]:
     return notes
 
 
+def _people(table: pd.DataFrame) -> str:
+    """Return of how many participants the shares are: classes may have been shown by different ones."""
+    fewest, most = int(table["participants"].min()), int(table["participants"].max())
+    if fewest < most:
+        return f"{fewest} to {most} participants, by class"
+    return f"{most} participant{'s' if most > 1 else ''}"
+
+
 def _name(run: RunView, label: float) -> str:
-    classes: tuple[str, ...] = getattr(run.objective, "classes", ())
+    classes = run.objective.class_names
     return classes[int(label)] if 0 <= label < len(classes) else f"{label:g}"
 
 

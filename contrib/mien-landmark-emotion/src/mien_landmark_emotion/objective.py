@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, model_validator
@@ -28,6 +28,7 @@ class OneVsRest(Objective):
 
     higher_is: ClassVar[str] = "the explained class"
 
+    name: str = Field("emotion", min_length=1, description="What the classes are of; used in tables and the report.")
     classes: tuple[str, ...] = Field(EMOTIONS, min_length=2, description="Names, in the order of the labels.")
     balanced: bool = Field(
         True, description="Weigh a class's own clips as much as all the others' together, as if it were half of them."
@@ -42,6 +43,11 @@ class OneVsRest(Objective):
             known = nearest(self.explained, (*self.classes, LARGEST))
             raise ValueError(f"explained: there is no class '{self.explained}'. {known}")
         return self
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        """The classes."""
+        return self.classes
 
     @property
     def outputs(self) -> int:

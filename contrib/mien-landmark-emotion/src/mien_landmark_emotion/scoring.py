@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mien import ranks
+
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
 
@@ -57,13 +59,6 @@ def area_under_roc(values: FloatArray, own: npt.NDArray[np.bool_]) -> float:
     if not positives or not negatives:
         return float("nan")
     return float((ranks(values)[own].sum() - positives * (positives + 1) / 2) / (positives * negatives))
-
-
-def ranks(values: FloatArray) -> FloatArray:
-    """Return ranks from 1; equal values share their mean rank."""
-    _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
-    shared: FloatArray = (np.cumsum(counts) - (counts - 1) / 2)[group]
-    return shared
 
 
 def rank_correlation(one: FloatArray, other: FloatArray) -> float:

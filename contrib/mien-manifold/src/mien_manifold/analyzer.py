@@ -15,7 +15,7 @@ from mien_manifold.tables import TABLES
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mien import FloatArray
+    from mien import ExplainedModel, FloatArray, Objective, Recording
     from mien_manifold.embedding import Embedded
     from mien_manifold.measured import Study
     from mien_manifold.ratings import Known
@@ -154,6 +154,20 @@ class Manifold(Analyzer):
 
         return {} if self.backbone is None else made_backbone(self.backbone).weight_files()
 
+    def check(self, model: ExplainedModel) -> None:
+        """Raise `ModelError` when there is no such stage, in the run's network or in that of the other backbone."""
+        from mien_manifold.features import require_stage
+
+        require_stage(model, self.stage, self.backbone)
+
+    def check_recordings(self, recordings: Sequence[Recording], objective: Objective) -> None:
+        """Raise `ConfigError` for a colour or a rating that neither the data set nor the file has."""
+        from mien_manifold.ratings import foreseen, require
+
+        table = foreseen(recordings, objective, self.ratings)
+        require(self.colour_by, table, "colour_by")
+        require(self.correlate or (), table, "correlate", numeric=True)
+
     def analyze(self, run: RunView) -> Analysis:
         """Return the embeddings, their quality, how they go with ratings, and the figures."""
         from mien_manifold.ratings import known, require
@@ -234,7 +248,8 @@ class Manifold(Analyzer):
         rated = about.rated if self.correlate is None else self.correlate
         axes, ratings = measured.axes_table(study, rated), measured.ratings_table(study, rated)
         drawn, gaps = charts.scatters(study, self.colour_by, list(run.objective.severity_bands))
-        drawn += [*charts.quality_charts(quality), *charts.axes_chart(axes), *charts.ratings_chart(ratings)]
+        of = charts.source(study)
+        drawn += [*charts.quality_charts(quality, of), *charts.axes_chart(axes, of), *charts.ratings_chart(ratings, of)]
         said = [words.described(study, self.pooling, *whole)]
         if self.split == "all":
             said.append(

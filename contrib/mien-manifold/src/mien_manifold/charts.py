@@ -74,7 +74,7 @@ def scatter(study: Study, name: str, colour: str, bands: Sequence[str] = ()) -> 
     turned = "The sign of an axis is" if method.arbitrary == "sign" else "How the axes are signed and turned is"
     return ScatterChart(
         name=_name("manifold", name, colour),
-        title=f"{method.title} of {_source(study)}, coloured by {colour} ({name})",
+        title=f"{method.title} of {source(study)}, coloured by {colour} ({name})",
         caption=f"A point is a window: {len(points)} of {study.people} participants. {turned} arbitrary. A cloud "
         "of points is not as many people: windows of one participant are alike.",
         x_label=_axis(name, study, 1),
@@ -84,17 +84,18 @@ def scatter(study: Study, name: str, colour: str, bands: Sequence[str] = ()) -> 
     )
 
 
-def _source(study: Study) -> str:
+def source(study: Study) -> str:
+    """Return which features were embedded, for titles."""
     features = study.features
     return features.stage if features.network == "run" else f"{features.stage} of {features.network}, not trained here"
 
 
 def _axis(name: str, study: Study, number: int) -> str:
     explained = study.embedded[name].explained
-    return f"axis {number}" + (f" ({explained[number - 1]:.0%} of variance)" if explained else "")
+    return f"axis {number}" + (f" ({100 * explained[number - 1]:.0f} % of variance)" if explained else "")
 
 
-def quality_charts(table: pd.DataFrame) -> list[Chart]:
+def quality_charts(table: pd.DataFrame, of: str) -> list[Chart]:
     """Return the curves of trustworthiness and of continuity over the size of the neighbourhood."""
     charts: list[Chart] = []
     for measure in MEASURES:
@@ -107,7 +108,7 @@ def quality_charts(table: pd.DataFrame) -> list[Chart]:
         charts.append(
             LineChart(
                 name=_name("manifold", measure),
-                title=f"{measure.capitalize()} of the embeddings",
+                title=f"{measure.capitalize()} of embeddings of {of}",
                 caption=f"{_READ[measure]} Bands: 95 % intervals, participants drawn anew.",
                 x_label="size of the neighbourhood, windows",
                 y_label=measure,
@@ -128,7 +129,7 @@ def _line(name: str, rows: pd.DataFrame) -> LineSeries:
     )
 
 
-def axes_chart(table: pd.DataFrame) -> list[Chart]:
+def axes_chart(table: pd.DataFrame, of: str) -> list[Chart]:
     """Return the map of axis x rating; none without tests."""
     if not table["effect"].notna().any():
         return []
@@ -140,7 +141,7 @@ def axes_chart(table: pd.DataFrame) -> list[Chart]:
     return [
         HeatMap(
             name="manifold_axes",
-            title="Axes of the embeddings against ratings",
+            title=f"Axes of embeddings of {of}, against ratings",
             caption=f"Spearman's correlation of participants' means ({people} at most). Its sign is arbitrary, and on "
             "t-SNE and UMAP so is how the axes are turned; intervals and q-values are in the table manifold_axes.",
             rows=rows,
@@ -154,12 +155,13 @@ def axes_chart(table: pd.DataFrame) -> list[Chart]:
     ]
 
 
-def ratings_chart(table: pd.DataFrame) -> list[Chart]:
+def ratings_chart(table: pd.DataFrame, of: str) -> list[Chart]:
     """Return how well ratings are predicted from all axes; none where that is undefined for all."""
     own = table[table["r2"].notna()]
     if own.empty:
         return []
     ratings = list(dict.fromkeys(own["rating"]))
+    people = int(own["participants"].max())
     series = []
     for method, rows in own.groupby("method", sort=False):
         found = rows.set_index("rating").reindex(ratings)
@@ -168,9 +170,9 @@ def ratings_chart(table: pd.DataFrame) -> list[Chart]:
     return [
         BarChart(
             name="manifold_ratings",
-            title="Ratings predicted from all axes of an embedding",
-            caption="R2 of each participant's rating predicted from the others', with 95 % intervals; 0: no better "
-            "than the others' mean.",
+            title=f"Ratings predicted from all axes of an embedding of {of}",
+            caption=f"R2 of each participant's rating predicted from the others' ({people} at most), with 95 % "
+            "intervals; 0: no better than the others' mean.",
             x_label="R2, each participant left out",
             value_name="R2, with 95 % interval",
             groups=ratings,

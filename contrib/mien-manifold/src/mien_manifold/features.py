@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from mien import ConfigError, ModelError, create, stage_features
+from mien import ConfigError, ModelError, create, nearest, stage_features
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,6 +49,29 @@ def made_backbone(fields: Mapping[str, Any]) -> Backbone:
         raise ConfigError("A backbone needs 'use', the id of an installed one.", hint="See `mien plugins list`.")
     parameters = {str(name): value for name, value in fields.items() if name != "use"}
     return cast("Backbone", create("backbone", str(fields["use"]), **parameters))
+
+
+def require_stage(model: ExplainedModel, stage: str | None, backbone: Mapping[str, Any] | None) -> None:
+    """Raise an error when the network, or that of another backbone, has no such stage; nothing is fetched.
+
+    Raises
+    ------
+    ModelError
+        When there is no such stage (the nearest name is told), or no stage at all.
+    """
+    if backbone is not None:
+        import torch
+
+        from mien import ExplainedModel
+
+        made = made_backbone(backbone)
+        with torch.random.fork_rng(devices=[]):
+            module = made.architecture(1)
+        model = ExplainedModel(module, made.stages(module), name=f"the backbone '{made.use}'")
+    if stage is None:
+        _default(model)
+    elif stage not in model.stages:
+        raise ModelError(f"{model.name} has no stage '{stage}'.", where="stage", hint=nearest(stage, model.stages))
 
 
 def features_of(

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mien import ConfigError, DataError, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mien import BoolArray, RunView
+    from mien import BoolArray, Objective, Recording, RunView
 
 OWN = ("recording", "participant", "window", "score", "prediction", "band")
 _IDS = ("recording", "participant")
@@ -48,10 +48,52 @@ def known(run: RunView, rows: pd.DataFrame, file: Path | None) -> Known:
     if file is not None:
         given = read_ratings(file, table.columns)
         key = str(given.columns[0])
-        notes += _strangers(given[key], run, key, file)
+        notes += _strangers(given[key], set(run.recordings[key].map(str)), key, file)
         table = table.merge(given, on=key, how="left", validate="many_to_one")
     rated = [str(name) for name in table.columns if name not in OWN and is_number(table[name])]
     return Known(table, (*(["score"] if run.objective.continuous else []), *rated), notes)
+
+
+def foreseen(recordings: Sequence[Recording], objective: Objective, file: Path | None) -> pd.DataFrame:
+    """Return what will be known of windows, as `known` has it, one row a recording: before anything is computed.
+
+    A covariate that is a number for some recordings counts as one: the others may be set aside.
+
+    Raises
+    ------
+    DataError
+        When the file cannot be used.
+    """
+    import pandas as pd
+
+    table = pd.DataFrame(
+        {
+            "recording": [one.id for one in recordings],
+            "participant": [one.participant for one in recordings],
+            "window": 0,
+            "score": pd.Series([one.label for one in recordings], dtype="float64"),
+            "prediction": float("nan"),
+        }
+    )
+    if objective.severity_bands:
+        table["band"] = ""
+    covariates, _ = _without_clashes(pd.DataFrame({"recording": table["recording"], **_covariates(recordings)}))
+    table = table.merge(covariates, on="recording", how="left", validate="one_to_one")
+    if file is not None:
+        given = read_ratings(file, table.columns)
+        key = str(given.columns[0])
+        _strangers(given[key], set(table[key]), key, file)
+        table = table.merge(given, on=key, how="left", validate="many_to_one")
+    return table
+
+
+def _covariates(recordings: Sequence[Recording]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for name in dict.fromkeys(name for one in recordings for name in one.covariates):
+        values = [one.covariates.get(name) for one in recordings]
+        numbers = [value if isinstance(value, int | float) else float("nan") for value in values]
+        found[name] = numbers if any(number == number for number in numbers) else [str(value) for value in values]
+    return found
 
 
 def is_number(values: pd.Series[float]) -> bool:
@@ -130,8 +172,7 @@ def read_ratings(path: Path, taken: Sequence[str] | pd.Index[str]) -> pd.DataFra
     return found[[key, *names]]
 
 
-def _strangers(rated: pd.Series[str], run: RunView, key: str, path: Path) -> list[str]:
-    ours = set(run.recordings[key].map(str))
+def _strangers(rated: pd.Series[str], ours: Collection[str], key: str, path: Path) -> list[str]:
     strange = [name for name in rated if name not in ours]
     if len(strange) == len(rated):
         hint = nearest(strange[0], ours) if strange and len(ours) <= 50 else ""

@@ -50,8 +50,8 @@ def qualities(table: pd.DataFrame, neighbours: int) -> list[str]:
 def alike(methods: pd.DataFrame) -> list[str]:
     """Return how far neighbours are the same person: a picture of people, not of what they show."""
     return [
-        f"{row['method']}: {row['same_participant']:.0%} of a window's neighbours are of its own participant; at "
-        f"random it would be {row['same_participant_chance']:.0%}."
+        f"{row['method']}: {100 * row['same_participant']:.0f} % of a window's neighbours are of its own participant; "
+        f"at random it would be {100 * row['same_participant_chance']:.0f} %."
         for row in methods.to_dict("records")
         if row["same_participant"] == row["same_participant"]
     ]
@@ -81,6 +81,12 @@ def axes_found(table: pd.DataFrame) -> list[str]:
 def ratings_found(table: pd.DataFrame) -> list[str]:
     """Return which ratings all axes together predict."""
     tested = table[table["q"].notna()]
+    if tested.empty and len(table):
+        fewest = int(table["axes"].min()) + 3
+        return [
+            f"Ratings are not predicted from all axes of an embedding: that takes {fewest} participants or more, whose "
+            "ratings are known and differ."
+        ]
     if tested.empty:
         return []
     called = tested[tested["q"] < _LEVEL]

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 Fill = Literal["temporal_mean", "blur", "grey"]
 
 _MEANINGS: dict[Fill, str] = {
-    "temporal_mean": "hidden parts show the mean of the clip's own frames: it tells what moves, and is blind to what "
-    "never does",
-    "blur": "hidden parts show the clip's own frames, strongly blurred: it tells detail, and is blind to coarse colour "
-    "and light",
-    "grey": "hidden parts have the clip's mean colour: it tells all that differs from that, and the borders of what is "
-    "hidden may themselves move the output",
+    "temporal_mean": "variants whose hidden parts show the mean of the clip's own frames: it tells what moves, and is "
+    "blind to what never does",
+    "blur": "variants whose hidden parts show the clip's own frames, strongly blurred: it tells detail, and is blind "
+    "to coarse colour and light",
+    "grey": "variants whose hidden parts have the clip's mean colour: it tells all that differs from that, and the "
+    "borders of what is hidden may themselves move the output",
 }
 
 

@@ -18,6 +18,12 @@ _LABELS = {
     "signed": "signed share of relevance",
 }
 
+_MEANINGS = {
+    "density": "the share of relevance over the share of the area: 1 is an even spread",
+    "share": "the share of all absolute relevance",
+    "signed": "signed relevance over all absolute relevance, -1 to 1",
+}
+
 
 def importance_charts(table: pd.DataFrame, found: Cohorts, measure: str) -> list[GroupedBars]:
     """Return the mean importance of each region in either cohort, a chart for each method: their scales differ."""
@@ -40,9 +46,9 @@ def importance_charts(table: pd.DataFrame, found: Cohorts, measure: str) -> list
         drawn.append(
             GroupedBars(
                 name=f"group_regions_{number}",
-                title=f"Importance of regions by cohort: {method}, {found.covariate}",
+                title=f"Importance of regions by cohort ({found.covariate}): {method}",
                 caption="Mean over participants with 95 % bootstrap interval; n is the number of participants. "
-                f"Importance is {_LABELS[measure]}.{_rest(methods)}",
+                f"Importance is {_MEANINGS[measure]}.{_rest(methods)}",
                 y_label=_LABELS[measure],
                 groups=[title(region) for region in regions],
                 panels=[GroupedPanel(name=str(method), series=series)],
@@ -68,11 +74,13 @@ def effect_chart(table: pd.DataFrame, found: Cohorts) -> BarChart:
             )
         )
     first, second = found.names
+    n, m = found.sizes()
     return BarChart(
         name="group_regions_effect",
         title=f"How far cohorts differ ({found.covariate}: {first} less {second})",
-        caption="Hedges' g: the difference of means in standard deviations within cohorts, with 95 % bootstrap "
-        "interval over participants. An interval that leaves out 0 is no test; p-values are in the table."
+        caption=f"{n} participants ({first}) and {m} ({second}). Hedges' g: the difference of means in standard "
+        "deviations within cohorts, with 95 % bootstrap interval over participants. An interval that leaves out 0 is "
+        "no test; p-values are in the table."
         f"{_rest(methods)}",
         x_label="Hedges' g",
         groups=[title(region) for region in regions],

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
-from mien import Analysis, Analyzer, Column, RunView, Table
+from mien import Analysis, Analyzer, Column, ConfigError, RunView, Table, nearest
 from mien_perturbation.cohorts import named
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
+    from mien import Objective, Recording
     from mien_perturbation.cohorts import Cohorts
 
 Measure = Literal["density", "share", "signed"]
@@ -133,6 +136,13 @@ class GroupRegions(Analyzer):
         if self.between is not None and self.cut_point is not None:
             raise ValueError("give 'between' or 'cut_point': two values are compared, or a number is split")
         return self
+
+    def check_recordings(self, recordings: Sequence[Recording], objective: Objective) -> None:
+        """Raise `ConfigError` for a covariate that the data set has not."""
+        known = {name for recording in recordings for name in recording.covariates}
+        if self.by is not None and self.by not in known:
+            hint = nearest(self.by, known) or "It has none."
+            raise ConfigError(f"There is no covariate '{self.by}' in the data set.", where="by", hint=hint)
 
     def analyze(self, run: RunView) -> Analysis:
         """Return the tables ``group_regions`` and ``group_regions_participants``, bars of both, and what they say."""
