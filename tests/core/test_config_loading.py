@@ -11,7 +11,7 @@ import yaml
 from mien.config import RunConfig, dump
 from mien.config.check import misfits, require_fit
 from mien.config.loading import load_config, load_document, parse_config
-from mien.errors import ConfigError
+from mien.errors import ConfigError, PluginError
 from mien.registry import load_registry
 
 VALID = """\
@@ -263,6 +263,14 @@ class TestFit:
         (problem,) = misfits(load_config(file), load_registry())
         assert problem.key == "backbone"
         assert "takes landmarks, 'face' gives video" in problem.message
+
+    def test_an_input_that_is_not_described_is_told_with_its_owner(
+        self, file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        config = load_config(file)
+        monkeypatch.setattr(type(config.backbone), "input_spec", "video")
+        with pytest.raises(PluginError, match=r"backbone '.*' of mien==.*Its input_spec is str"):
+            misfits(config, load_registry())
 
     def test_names_files_that_do_not_exist(self, file: Path) -> None:
         (file.parent / "study.csv").touch()

@@ -31,6 +31,16 @@ class Odd(AttributionMethod):
     def attribute(self, model, batch, target):
         raise NotImplementedError
 '''
+BACKBONE = '''
+from mien import Backbone
+class Odd(Backbone):
+    """Odd."""
+    def build(self, outputs): ...
+    def stages(self, model): ...
+    @property
+    def input_spec(self): {body}
+'''
+AS_BACKBONE = 'registry.backbone("odd", "PACKAGE.method:Odd")'
 REGISTER = 'registry.attribution("odd", "PACKAGE.method:Odd")'
 
 
@@ -95,6 +105,9 @@ def test_a_good_distribution_is_found_good(check):
         ({"body": "version: ClassVar[int] = 0"}, "Its version is 0"),
         ({"body": "completeness: ClassVar[str] = 'total'"}, "Its completeness is 'total'"),
         ({"body": "steps: int = 'many'"}, ""),
+        ({"register": AS_BACKBONE, "method": BACKBONE, "body": "return 'video'"}, "input_spec is str; it must be an"),
+        ({"register": AS_BACKBONE, "method": BACKBONE, "body": "raise KeyError('size')"}, "KeyError: 'size'"),
+        ({"manifest": f"print('loaded')\n{MANIFEST}", "top": "import json  # pandas"}, "Its modules print when they"),
     ],
 )
 def test_each_fault_is_told(check, given, words):

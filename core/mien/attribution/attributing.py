@@ -44,11 +44,10 @@ def attributed(
     for name, values in {"baseline_output": explanation.baseline_output, "gap": explanation.gap}.items():
         if values is not None:
             _check_tensor(method, name, values, (len(batch),))
-    if not (
-        isinstance(explanation.diagnostics, Mapping) and all(isinstance(key, str) for key in explanation.diagnostics)
-    ):
+    further = explanation.diagnostics
+    if not (isinstance(further, Mapping) and all(isinstance(name, str) for name in further)):
         raise broken(method, "Its diagnostics are no mapping from names.", _SHAPE)
-    for name, values in explanation.diagnostics.items():
+    for name, values in further.items():
         _check_tensor(method, f"diagnostic '{name}'", values, (len(batch),), finite=False)
     return explanation
 

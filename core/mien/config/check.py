@@ -15,8 +15,10 @@ from mien.config.problems import ConfigProblem, as_error
 from mien.config.run_config import LabelledConfig, RunConfig
 from mien.errors import ModelError, nearest
 from mien.interfaces.component import Component
+from mien.promises import broken
 from mien.regions.names import POOLED_REGIONS
 from mien.registry import Registry, load_registry
+from mien.types import InputSpec
 
 log = logging.getLogger(__name__)
 
@@ -155,6 +157,8 @@ def _shapes(config: LabelledConfig, registry: Registry) -> Iterator[ConfigProble
     if config.detector.scheme not in registry.ids("landmarks"):
         message = f"The landmark scheme '{config.detector.scheme}' of '{config.detector.use}' is not registered."
         yield ConfigProblem("detector", message)
+    if not isinstance(spec, InputSpec):
+        raise broken(config.backbone, f"Its input_spec is {type(spec).__name__}.", "'input_spec' is an InputSpec")
     if spec.layout != cropper.layout:
         message = f"'{config.backbone.use}' takes {spec.layout}, '{cropper.use}' gives {cropper.layout}."
         yield ConfigProblem("backbone", message, "Choose a cropper and a backbone of the same layout.")

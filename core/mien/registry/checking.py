@@ -18,9 +18,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from mien.api import API_VERSION, DECLARATION
-from mien.errors import ConfigError, MienError, nearest, told
+from mien.errors import ConfigError, MienError, PluginError, nearest, told
 from mien.registry.loader import GROUP
 from mien.registry.registry import Entry, Problem, Registry
+from mien.types import InputSpec
 
 HEAVY = (
     *("torch", "torchvision", "lightning", "captum", "zennit", "cv2", "av", "mediapipe", "pandas", "scipy"),
@@ -200,9 +201,15 @@ def _configuration(entry: Entry, loaded: Any, registry: Registry) -> Iterator[st
     yield from [f"Its dump does not give it back: {fault}" for fault in again]
     travelled = _failure(lambda: _same(made, pickle.loads(pickle.dumps(made))))
     yield from [f"It does not travel to worker processes: {fault}" for fault in travelled]
-    scheme = getattr(made, "scheme", None) if entry.kind == "detector" else None
-    if scheme is not None and scheme not in registry.ids("landmarks"):
-        yield f"Its landmark scheme '{scheme}' is not registered."
+    yield from _failure(_require_fit, made, entry.kind, registry)
+
+
+def _require_fit(made: Any, kind: str, registry: Registry) -> None:
+    """Raise `PluginError` when what a component gives to others is not what they take."""
+    if kind == "backbone" and not isinstance(made.input_spec, InputSpec):
+        raise PluginError(f"Its input_spec is {type(made.input_spec).__name__}; it must be an InputSpec.")
+    if kind == "detector" and made.scheme not in registry.ids("landmarks"):
+        raise PluginError(f"Its landmark scheme '{made.scheme}' is not registered.")
 
 
 def _same(made: Any, other: Any) -> None:
