@@ -43,6 +43,8 @@ RECIPE = [
     "report={videos: 0, faces: none}",
 ]
 FIRST_SEED = 50  # the pilot's were 0 and 1
+LEARNT = 0.5
+"""Held-out r above which a network has learnt its label.  One that has not looks anywhere, the face included."""
 COLUMNS = [
     "method", "share", "area_share", "ratio", "ratio_low", "untrained_ratio_highest", "place", "place_ratio",
     "place_ratio_low", "place_ratio_high", "stays_with", "background_alarm", "place_alarm", "alarm", "flagged",
@@ -87,6 +89,8 @@ def rates(done: Sequence[dict[str, Any]]) -> dict[str, Any]:
     expected = {kind: what for kind, (what, _, _) in KINDS.items()}
     planted = [one for one in done if expected[one["kind"]] == "alarm"]
     clean = [one for one in done if expected[one["kind"]] == "none"]
+    learnt = [one for one in clean if one["pearson"] > LEARNT]
+    unlearnt = [one for one in clean if not one["pearson"] > LEARNT]
     methods = sorted({row["method"] for one in done for row in one["methods"]})
 
     def of(method: str, runs: Sequence[dict[str, Any]]) -> list[bool]:
@@ -96,6 +100,8 @@ def rates(done: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {
         "alarm": rate([one["alarm"] for one in planted]),
         "false_alarm": rate([one["alarm"] for one in clean]),
+        "false_alarm_learnt": rate([one["alarm"] for one in learnt]),
+        "false_alarm_unlearnt": rate([one["alarm"] for one in unlearnt]),
         "kinds": {kind: rate([one["alarm"] for one in done if one["kind"] == kind]) for kind in KINDS},
         "methods": {m: {"alarm": rate(of(m, planted)), "false_alarm": rate(of(m, clean))} for m in methods},
         "participants_flagged": {

@@ -314,12 +314,12 @@ def test_the_measured_rates_are_those_of_the_benchmark():
         assert words.MEASURED is None
         return
     found = json.loads(result.read_text(encoding="utf-8"))
-    alarm, false_alarm = found["alarm"], found["false_alarm"]
-    measured = alarm["alarms"], alarm["runs"], false_alarm["alarms"], false_alarm["runs"]
-    assert measured == words.MEASURED
+    rates = [found[name] for name in ("alarm", "false_alarm_learnt", "false_alarm_unlearnt")]
+    assert tuple(rate[name] for rate in rates for name in ("alarms", "runs")) == words.MEASURED
     assert found["bounds"] == {"background": ArtifactAudit().background_bound, "place": ArtifactAudit().place_bound}
 
 
 def test_the_measured_rates_are_said(monkeypatch):
-    monkeypatch.setattr(words, "MEASURED", words.Measured(19, 20, 1, 60))
-    assert any("in 19 of 20 runs" in note and "in 1 of 60" in note for note in audit(a_run(BADGE, 0.0)).notes)
+    monkeypatch.setattr(words, "MEASURED", words.Measured(19, 20, 1, 60, 2, 3))
+    said = ("in 19 of 20 runs", "in 1 of 60", "learnt nothing, in 2 of 3")
+    assert any(all(part in note for part in said) for note in audit(a_run(BADGE, 0.0)).notes)

@@ -15,15 +15,20 @@ _MOST_NAMED = 5
 
 
 class Measured(NamedTuple):
-    """Runs that alarmed, of how many: with a badge as the only cue, and without anything but a face to look at."""
+    """Runs that alarmed, of how many: with a badge as the only cue, and where only the face told the label.
+
+    The latter are counted apart where the network had not learnt it: held-out r of .5 at most.
+    """
 
     alarms: int
     planted: int
     false_alarms: int
     clean: int
+    unlearnt_alarms: int
+    unlearnt: int
 
 
-MEASURED: Measured | None = None
+MEASURED: Measured | None = Measured(5, 5, 0, 8, 2, 2)
 """How often the rule errs with the bounds that it has by default: ``benchmarks/results/artifact_audit.json``."""
 
 
@@ -62,7 +67,8 @@ def _rule(bounds: Bounds) -> str:
     return (
         f"{text} With the default bounds, on planted videos of one animated face, it alarmed in {MEASURED.alarms} of "
         f"{MEASURED.planted} runs in which a badge was the only cue, and in {MEASURED.false_alarms} of "
-        f"{MEASURED.clean} in which the face held the cue."
+        f"{MEASURED.clean} in which the network had learnt it from the face; of networks that had learnt nothing, in "
+        f"{MEASURED.unlearnt_alarms} of {MEASURED.unlearnt}."
     )
 
 
