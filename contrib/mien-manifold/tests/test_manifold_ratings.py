@@ -137,6 +137,8 @@ def test_what_will_be_known_is_taken_when_the_data_set_is_listed(tmp_path):
     colours = ["score", "prediction", "band", "participant", "age", "sex", "band (covariate)", "warmth"]
     made = Manifold(colour_by=colours, correlate=["score", "age", "mixed", "warmth"], ratings=ratings)
     made.check_recordings(listed(age=[30.0, None], sex=["f", "m"], band=["x", "y"], mixed=["none", 2.0]), BANDED)
+    with pytest.raises(ConfigError):  # the same, of a data set without these covariates
+        made.check_recordings(listed(), BANDED)
 
 
 def test_ratings_of_nobody_are_told_when_the_data_set_is_listed(tmp_path):

@@ -105,8 +105,7 @@ def benchmark_own(
     """Test every attribution method that a network can be explained with on videos of the user's own.
 
     Measured are deletion and insertion (blurred, and with the clip's temporal median in place of a neutral face),
-    parameter randomisation, stability, completeness gap, seconds and peak memory, under the task ``""``.  What was
-    measured before is taken from ``store``.
+    parameter randomisation, stability, completeness gap, seconds and peak memory, under the task ``""``.
 
     Parameters
     ----------

@@ -133,8 +133,7 @@ def benchmark_explanations(
     ConfigError
         When a name is not known, or the plugin with the planted data set is not installed.
     MienError
-        When a network cannot be trained, or no method explains any clip.  A method that fails is left out where it
-        fails, and noted.
+        When a network cannot be trained, or no method explains any clip.  Where one method fails, that is noted.
     """
     context = make_context(store, registry, workers, device, time_limit, None, progress)
     plan, chosen = _planned(plan or (QUICK if quick else FULL), tasks)

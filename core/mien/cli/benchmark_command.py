@@ -91,6 +91,7 @@ def explanations(
 
     from mien.benchmark.methods import benchmark_methods
     from mien.benchmark.tasks import chosen_tasks
+    from mien.benchmark.written import write_results
 
     benchmark_methods(registry, chosen)
     named = [task.name for task in chosen_tasks(_names(tasks, "--tasks"))] if tasks is not None else None
@@ -110,8 +111,6 @@ def explanations(
         "registry": registry,
         "methods": chosen,
     }
-
-    from mien.benchmark.written import write_results
 
     began = time.perf_counter()
     result = _measured(checkpoint, data, named, out, common)
