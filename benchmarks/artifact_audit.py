@@ -5,7 +5,9 @@ one: a network is trained on planted videos by `mien run` and audited on held-ou
 videos share their faces and crops; with ``--store`` a stopped benchmark goes on where it stopped.
 
 The bounds of the rule were set on other videos and other networks: on two networks with the badge as the only cue and
-two without a badge (dataset seed 100, seeds 0 and 1).  A run alarms when any of its methods does.
+two without a badge (dataset seed 100, seeds 0 and 1).  In a first report (dataset seed 300, seeds 50 to 54) two of ten
+clean networks had learnt nothing in 10 epochs, and alarmed; the epochs were then set on the pilot's videos and seeds,
+and what is reported since is of new networks and new people.  A run alarms when any of its methods does.
 """
 
 from __future__ import annotations
@@ -25,15 +27,14 @@ from mien_plugins.analyzers.artifact_audit import ArtifactAudit
 
 KINDS: dict[str, tuple[str, list[str], int]] = {
     "badge_cue": ("alarm", ["dataset.badge=cue"], 6),
-    "AU12": ("none", [], 10),
-    "AU09": ("none", ["dataset.label={AU09: 1}"], 10),
-    "badge_uninformative": ("none", ["dataset.badge=shuffled"], 10),
-    "badge_confounded": ("open", ["dataset.badge=confounded"], 10),
+    "AU12": ("none", [], 20),
+    "AU09": ("none", ["dataset.label={AU09: 1}"], 50),
+    "badge_uninformative": ("none", ["dataset.badge=shuffled"], 20),
+    "badge_confounded": ("open", ["dataset.badge=confounded"], 20),
 }
 """What is expected of each kind of run, what it changes of the recipe, and its epochs."""
 
 RECIPE = [
-    "dataset.seed=300",
     "dataset.participants=20",
     "dataset.test_participants=6",
     "dataset.recordings_per_participant=6",
@@ -42,7 +43,9 @@ RECIPE = [
     "analyzers={audit: {use: artifact_audit, figures: 0}}",
     "report={videos: 0, faces: none}",
 ]
-FIRST_SEED = 50  # the pilot's were 0 and 1
+FIRST_SEED, FIRST_PEOPLE = 60, 400  # of the networks and of the data set
+NETWORKS = 5
+"""Networks of a kind that learn from the same people; the next ones have new people."""
 LEARNT = 0.5
 """Held-out r above which a network has learnt its label.  One that has not looks anywhere, the face included."""
 COLUMNS = [
@@ -55,7 +58,8 @@ def audited(kind: str, seed: int, folder: Path, store: Path, workers: int) -> di
     """Train, explain and audit one network."""
     _, changes, epochs = KINDS[kind]
     out = folder / f"{kind}_{seed}"
-    overrides = [*RECIPE, *changes, f"training.epochs={epochs}", f"seed={seed}"]
+    people = FIRST_PEOPLE + (seed - FIRST_SEED) // NETWORKS
+    overrides = [*RECIPE, *changes, f"dataset.seed={people}", f"training.epochs={epochs}", f"seed={seed}"]
     sets = [part for override in overrides for part in ("--set", override)]
     config = importlib.resources.files("mien_plugins") / "configs" / "explanations.yaml"
     with importlib.resources.as_file(config) as path:

@@ -6,6 +6,7 @@ with the page's component registered.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest import mock
 
 import pytest
 import yaml
@@ -20,6 +22,7 @@ import yaml
 from mien.config.check import misfits
 from mien.config.loading import load_config
 from mien.registry import Registrar, Registry, load_registry
+from mien.registry.loader import LIMIT
 from mien.scaffold import EXAMPLES, Design, design, render
 
 HOWTO = Path(__file__).parents[2] / "docs" / "howto"
@@ -51,9 +54,17 @@ def files(kind: str) -> dict[str, list[str]]:
     return found
 
 
+def own() -> Registry:
+    """Return what mien itself registers."""
+    with mock.patch.dict(os.environ, {LIMIT: "builtin"}):
+        return load_registry.__wrapped__()
+
+
 @cache
 def made(kind: str) -> tuple[Design, dict[str, str]]:
-    plan = design(kind, NAMES[kind])
+    """Return a page's plugin as it is written, also where a reader has installed it."""
+    with mock.patch("importlib.util.find_spec", return_value=None):
+        plan = design(kind, NAMES[kind], registry=own())
     return plan, render(plan)
 
 
@@ -156,9 +167,9 @@ def merged(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
 
 
 def with_page(kind: str) -> Registry:
-    """Return what is installed, and the page's plugin."""
+    """Return what mien itself registers, and the page's plugin."""
     plan, _ = made(kind)
-    registry = load_registry.__wrapped__()
+    registry = own()
     register = MODULES[f"{plan.module}.manifest"].mien_register
     register(Registrar(registry, plan.name, f"{plan.distribution}==0.1.0"))
     return registry

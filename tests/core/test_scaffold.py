@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -9,7 +10,9 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import yaml
@@ -17,10 +20,24 @@ from typer.testing import CliRunner, Result
 
 from mien.cli.app import app
 from mien.errors import ConfigError
-from mien.registry import KINDS
+from mien.registry import KINDS, load_registry
+from mien.registry.loader import LIMIT
 from mien.scaffold import EXAMPLES, Design, design, render, write
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _nobody_has_installed_theirs() -> Iterator[None]:
+    """Hide what a reader of the documentation may have written and installed under the names of these tests."""
+    with mock.patch.dict(os.environ, {LIMIT: "builtin"}):
+        own = load_registry.__wrapped__()
+    found = importlib.util.find_spec
+    with (
+        mock.patch("mien.scaffold.design.load_registry", return_value=own),
+        mock.patch("importlib.util.find_spec", lambda name: None if name.startswith("mien_my_") else found(name)),
+    ):
+        yield
 
 
 def call(*arguments: str) -> Result:
@@ -48,9 +65,11 @@ def pretend_installed(made: Design, folder: Path) -> Path:
 
 
 def run(*command: str, path: list[Path], cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run Python with further folders on its search path."""
+    """Run Python with further folders on its search path, without other plugins where there is none."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path)), "OMP_NUM_THREADS": "1"}
-    environment.pop("MIEN_PLUGINS", None)
+    environment.pop(LIMIT, None)
+    if not path:
+        environment[LIMIT] = "builtin"
     return subprocess.run(
         [sys.executable, *command], env=environment, cwd=cwd, capture_output=True, text=True, check=False
     )
