@@ -45,8 +45,9 @@ def held_out(summary: dict[str, Any]) -> dict[str, list[float]]:
 
 
 def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the rows of a table for JSON: rounded, and null for what is absent."""
-    return table.round(4).astype(object).where(table.notna(), None).to_dict("records")
+    """Return the rows of a table for JSON: rounded, and null for what is absent or infinite."""
+    known = table.notna() & ~table.isin([float("inf"), float("-inf")])
+    return table.round(4).astype(object).where(known, None).to_dict("records")
 
 
 def read(path: Path) -> Any:

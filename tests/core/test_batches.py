@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -9,6 +11,8 @@ from torch import Tensor, nn
 import mien
 from mien.attribution import Batches, in_batches, over_clips, rows_at_once
 from mien.attribution.batches import grown
+from mien.benchmark import cost
+from mien.types import Explanation
 
 
 class SmallMemory:
@@ -111,3 +115,61 @@ def test_methods_go_on_where_memory_ends(method: str, fields: dict[str, object])
     expected = mien.explain(wide, clips, method=method, **fields)
     torch.testing.assert_close(found.relevance, expected.relevance, rtol=1e-4, atol=1e-6)
     assert not wide.refused
+
+
+class Allocator:
+    """What torch's allocator of a GPU counts."""
+
+    def __init__(self) -> None:
+        self.now = self.peak = 0
+
+    def use(self, size: int) -> int:
+        """Allocate and give back."""
+        self.peak = max(self.peak, self.now + size)
+        return size
+
+    def restart(self, device: torch.device) -> None:
+        self.peak = self.now
+
+    def take_the_place_of_cuda(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(torch.cuda, "synchronize", lambda device: None)
+        monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", self.restart)
+        monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: self.now)
+        monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: self.peak)
+        monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: self.now)
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (200_000_000, 0))
+
+
+class RowsOnGpu:
+    """Rows that say that they are on a GPU."""
+
+    device = torch.device("cuda:0")
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, rows: slice) -> RowsOnGpu:
+        return RowsOnGpu(len(range(*rows.indices(self.count))))
+
+
+def test_the_peak_of_an_explanation_is_that_of_its_largest_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """25 samples in batches of 16 and 9, 10 MB a row, beside 50 MB that were there before; then 3 rows."""
+    allocator, sizes = Allocator(), [[16, 9], [3]]
+    allocator.now = 50_000_000
+    allocator.take_the_place_of_cuda(monkeypatch)
+
+    def explain(*_arguments: Any) -> Explanation:
+        batches = Batches(16)
+        for count in sizes.pop(0):
+            rows: Any = RowsOnGpu(count)
+            list(batches.over(rows, lambda some: allocator.use(len(some) * 10_000_000)))
+        return Explanation(torch.zeros(1), torch.zeros(1))
+
+    monkeypatch.setattr(cost, "attributed", explain)
+    batch: Any = type("Batch", (), {"inputs": RowsOnGpu(1), "__len__": lambda self: 1})()
+    nothing: Any = None
+    peaks = [cost.measure_cost(nothing, nothing, batch, nothing).memory_mb for _ in range(2)]
+    assert peaks == [160, 30]

@@ -206,6 +206,12 @@ def test_equal_methods_share_a_place_whatever_they_are_called():
     assert table["mean_rank"].tolist() == [1.5, 1.5]
 
 
+def test_means_that_are_equal_in_three_digits_share_their_ranks():
+    measures = [MEASURES["density"], MEASURES["temporal_r"]]
+    means = np.array([[[3.3712, 3.3698, 3.36, 0.0], [0.0004, -0.0003, 0.002, 0.2814]]])
+    assert cell_ranks(means, measures)[0].tolist() == [[1.5, 1.5, 3, 4], [3.5, 3.5, 2, 1]]
+
+
 def test_a_measure_that_no_method_has_is_left_out_and_one_that_is_undefined_ranks_last():
     scores = scores_of({"saliency": 1.0, "grad_cam": 0.5}, tasks=("AU12",), spread=0)
     scores.loc[scores["measure"] == "label_randomisation", "value"] = np.nan
@@ -263,6 +269,66 @@ def test_a_method_counts_once_however_many_variants_pass():
     assert row["value"] == 2
     assert not row["passed"]
     assert "lrp and saliency" in row["note"]
+
+
+def test_the_same_map_by_two_methods_counts_once():
+    scores = scores_of({"lrp_epsilon": 1.0, "input_x_gradient": 1.0}, tasks=("AU12",))
+    models, uses = models_of(("AU12",)), {"lrp_epsilon": "lrp", "input_x_gradient": "input_x_gradient"}
+    row = gate(gates(summarise(scores, models), scores, models, uses), "methods that put the planted region first")
+    assert row["value"] == 1
+
+
+def test_nine_of_ten_participants_are_nine_of_ten_in_whatever_order_they_are_summed():
+    people = [f"person {i}" for i in range(12)]
+    scores = scores_of({"saliency": 1.0}, tasks=("AU12",), people=people, seeds=range(5))
+    scores = scores[(scores["measure"] == "densest_planted") & (scores["network"] == "trained")]
+    models, rng = models_of(("AU12",), range(5)), np.random.default_rng(0)
+    for _ in range(40):
+        scores = scores.assign(value=rng.permutation([1.0] * 54 + [0.0] * 6))
+        table = gates(summarise(scores, models), scores, models, {})
+        assert gate(table, "methods that put the planted region first")["value"] == 1
+
+
+@pytest.mark.parametrize("measure", ["densest_planted", "unit_named"])
+def test_a_participant_without_a_map_counts_against_the_method(measure):
+    scores = scores_of({"saliency": 1.0}, tasks=("AU12",))
+    own = (scores["measure"] == measure) & (scores["participant"] != PEOPLE[0])
+    scores.loc[own, "value"] = np.nan
+    words = {"densest_planted": "put the planted region first", "unit_named": "name the planted AU"}
+    row = gate(make_board(BenchmarkResult(scores, models_of(("AU12",)))).gates, f"methods that {words[measure]}")
+    assert row["value"] == 0
+    assert "saliency with 12 %" in row["note"]
+
+
+def test_a_participant_without_a_map_counts_against_the_label_swap():
+    scores = scores_of({"saliency": 1.0}, tasks=("AU12", "AU09"))
+    own = (scores["measure"] == "densest_planted") & (scores["participant"] != PEOPLE[0]) & (scores["task"] == "AU09")
+    scores.loc[own, "value"] = np.nan
+    table = make_board(BenchmarkResult(scores, models_of(("AU12", "AU09")))).gates
+    assert "saliency with 12 %" in gate(table, "methods whose densest region goes")["note"]
+
+
+def test_a_network_that_says_the_same_of_everybody_passes_no_gate():
+    models = models_of()
+    models.loc[models["seed"] == SEEDS[1], ["r", "r_low", "r_high"]] = np.nan
+    table = make_board(BenchmarkResult(scores_of(), models)).gates
+    row = gate(table, "r of predictions", "AU12")
+    assert row["passed"] == False  # noqa: E712
+    assert row["note"] == "Undefined for seed 12. r: 0.970 (seed 11)."
+    assert pd.isna(gate(table, "|r| of predictions")["passed"])
+
+
+def test_untrained_networks_are_held_against_the_same_people():
+    """The trained networks have 12 on the half whom the untrained ones saw, and 36 on the others."""
+    scores = scores_of({"saliency": 1.0}, tasks=("AU12",), spread=0)
+    seen = scores["participant"].isin(PEOPLE[:4])
+    scores = scores[seen | (scores["network"] == "trained")]
+    density = scores["measure"] == "density"
+    scores.loc[density & (scores["network"] == "untrained"), "value"] = 3.0
+    scores.loc[density & (scores["network"] == "trained") & ~seen, "value"] = 36.0
+    row = gate(make_board(BenchmarkResult(scores, models_of(("AU12",)))).gates, "density of the untrained")
+    assert row["value"] == pytest.approx(0.25)
+    assert "trained 12, of the same 4 participants" in row["note"]
 
 
 def test_what_fails_is_told_with_its_figure():

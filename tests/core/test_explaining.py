@@ -122,7 +122,13 @@ def test_a_method_may_be_given_ready_made(clips: Tensor) -> None:
         (1, {"regions": np.full((4, 4), 4), "region_names": ["a"]}, DataError, "Bit 2"),
         (1, {"regions": np.full((4, 4), -1)}, DataError, "not negative"),
         (1, {"regions": {"a": np.zeros((4, 4))}, "region_names": ["b"]}, DataError, "names already"),
+        (1, {"regions": {"total": np.ones((4, 4))}}, DataError, "'total' is taken"),
+        (1, {"regions": np.ones((4, 4), int), "region_names": ["background"]}, DataError, "'background' is taken"),
+        (1, {"region_names": ["elsewhere_face"]}, DataError, "'elsewhere_face' is taken"),
+        (1, {"regions": np.ones((4, 4), int), "region_names": ["a", "a"]}, DataError, "'a' is taken"),
         (1, {"method": "lrp", "backbone": "compact_r3d"}, ModelError, "does not describe"),
+        (1, {"backbone": "module"}, ConfigError, "'module' has to be told more: factory"),
+        (1, {"method": None}, ConfigError, "None is no attribution method"),
     ],
 )
 def test_mistakes_are_explained(
@@ -138,6 +144,24 @@ def test_a_method_that_a_run_cannot_use_is_told_by_its_place_in_the_configuratio
     with pytest.raises(ModelError) as caught:
         check_methods({"cam": method}, ExplainedModel(nn.Identity(), {"stage3": nn.Identity()}), registry)
     assert caught.value.where == "explain.methods.cam.layer"
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (lambda clips: clips.sum((1, 2, 3, 4)), "is function, not an nn.Module"),
+        (nn.Sequential(nn.Flatten(), nn.LazyLinear(1)), "no '1.weight' yet"),
+    ],
+)
+def test_what_is_no_network_that_could_run_is_refused(network: Any, message: str, clips: Tensor) -> None:
+    with pytest.raises(ModelError, match=message):
+        mien.explain(network, clips)
+
+
+@pytest.mark.parametrize("clips", ["clips", [[1, 2], [3]]])
+def test_clips_that_are_no_numbers_are_refused(clips: Any) -> None:
+    with pytest.raises(DataError, match="no array of numbers"):
+        mien.explain(Head(1), clips)
 
 
 def test_clips_of_another_shape_are_refused() -> None:

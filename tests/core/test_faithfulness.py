@@ -25,6 +25,7 @@ from mien.faithfulness import (
     deletion_insertion,
     filled,
     noisy,
+    own_seed,
     parameter_randomisation,
     pooled,
     randomised,
@@ -309,6 +310,15 @@ def test_drawn_parameters_keep_their_size_and_the_seed_decides_them() -> None:
             assert abs(float(first[name].mean())) < 0.2 * float(first[name].std())
         if own.ndim == 1:
             assert torch.equal(first[name].sort().values, own.sort().values)
+
+
+def test_everybody_has_a_random_network_of_their_own() -> None:
+    seeds = [own_seed(0, "network", "a"), own_seed(0, "network", "b"), own_seed(1, "network", "a"), own_seed(0, "a")]
+    assert len(set(seeds)) == 4
+    assert own_seed(0, "network", "a") == seeds[0]
+    *_, (_, copy) = randomised(explained_network(), seeds[0])
+    *_, (_, other) = randomised(explained_network(), seeds[1])
+    assert not torch.equal(copy.module.get_parameter("body.0.weight"), other.module.get_parameter("body.0.weight"))
 
 
 def test_a_network_without_stages_is_drawn_at_once() -> None:

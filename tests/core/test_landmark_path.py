@@ -29,7 +29,9 @@ from mien.interfaces import (
 )
 from mien.regions.bits import point_bits
 from mien.registry import Entry, Registry, hookimpl, hooks, load_registry
+from mien.report.methods import methods_text
 from mien.report.privacy import find_images
+from mien.report.words import asked
 from mien.steps import pipeline, prepare
 from mien.steps.explain_config import explain_config
 from mien.store.store import Store
@@ -362,6 +364,27 @@ def test_another_code_of_the_network_is_another_explanation(registry, tmp_path, 
     assert reused("again") == 1
     monkeypatch.setattr(PointNetwork, "version", 2)  # the same weights through another forward pass
     assert reused("changed") == 0
+
+
+def test_new_videos_are_explained_without_controls_and_none_is_reported(registry, tmp_path):
+    """Controls explain labelled people; new videos are of none."""
+    run(registry, tmp_path, analyzers={}, training={"epochs": 1})
+    assert "untrained network" in said_of(tmp_path / "out")
+    checkpoint = tmp_path / "out/checkpoint"
+    config = explain_config(checkpoint, registry, methods={"ixg": "input_x_gradient"})
+    video = next((tmp_path / "store").rglob("anna1.mp4"))
+    pipeline.explain_videos(
+        [video], checkpoint, tmp_path / "new",
+        config=config, store=Store(tmp_path / "store"), device="cpu", registry=registry,
+    )  # fmt: skip
+    assert pd.read_parquet(tmp_path / "new/tables/control_relevance.parquet").empty
+    assert "untrained network" not in said_of(tmp_path / "new")
+
+
+def said_of(out):
+    """What the report says was asked, and the paragraph for a paper."""
+    record = json.loads((out / "run.json").read_text())
+    return " ".join([*asked(record["config"]), str(methods_text(record))])
 
 
 def test_a_split_that_nobody_is_in_is_a_stated_gap(registry, tmp_path):

@@ -23,6 +23,7 @@ from mien.benchmark.localisation import (
     first_region,
     mass_accuracy,
     matched_unit,
+    put_first,
     rank_accuracy,
     region_series,
     similarity,
@@ -97,6 +98,13 @@ def test_first_region_leaves_out_what_is_undefined() -> None:
     assert first_region({"mouth": math.nan, "nose": 0.5, "left_eye": 0.2}) == "nose"
     assert first_region({"mouth": math.nan}) is None
     assert first_region({"mouth": 2.0, "nose": 2.0}) is None
+
+
+def test_a_flat_map_puts_no_region_first_and_one_without_relevance_is_undefined() -> None:
+    assert put_first({"mouth": 2.0, "nose": 1.0}, ("mouth",)) == 1
+    assert put_first({"mouth": 2.0, "nose": 1.0}, ("nose",)) == 0
+    assert put_first({"mouth": 1.0, "nose": 1.0}, ("mouth",)) == 0
+    assert math.isnan(put_first({"mouth": math.nan, "nose": math.nan}, ("mouth",)))
 
 
 # --- the truth map

@@ -60,5 +60,22 @@ def test_a_configuration_tells_it_before_a_run(monkeypatch: pytest.MonkeyPatch, 
     ]
 
 
+def test_a_method_that_needs_pictures_refuses_a_network_of_landmarks_before_a_run(tmp_path: Path) -> None:
+    network = {"factory": "mien.testing:tiny_network", "layout": "landmarks", "height": 0, "width": 0}
+    model = _model("module", **network)
+    registry = load_registry()
+    for method in ("grad_cam", "occlusion"):
+        with pytest.raises(ModelError, match="landmarks lie on no grid"):
+            registry.create("attribution", method).check(model)
+    parts = (
+        f"dataset: animated_face\ndetector: mediapipe\ncropper: face\nbackbone: { ({'use': 'module', **network}) }\n"
+    )
+    (tmp_path / "study.yaml").write_text(f"{parts}objective: regression\nexplain: {{methods: {{where: occlusion}}}}\n")
+    found = misfits(load_config(tmp_path / "study.yaml", registry=registry), registry)
+    assert ("explain.methods.where", "'occlusion' cannot explain 'module': its landmarks lie on no grid.") in [
+        (each.key, each.message) for each in found
+    ]
+
+
 def test_networks_that_are_not_described_have_no_backbone() -> None:
     assert ExplainedModel(nn.Identity()).backbone == ""

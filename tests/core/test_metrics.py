@@ -169,8 +169,26 @@ def test_participants_are_drawn_with_all_their_rows() -> None:
 
 
 def test_undefined_resamples_are_left_out() -> None:
-    assert interval([float("nan"), 1.0, 3.0, float("inf")]) == pytest.approx((1.05, 2.95))
+    assert interval([float("nan"), 1.0, 3.0]) == pytest.approx((1.05, 2.95))
     assert np.isnan(interval([float("nan")])).all()
+
+
+INF = float("inf")
+
+
+@pytest.mark.parametrize(
+    ("values", "ends"),
+    [
+        ([1.0, 3.0, INF], (1.1, INF)),  # percentiles between 1 and 3, and between 3 and what is infinite
+        ([float("nan"), INF, INF], (INF, INF)),
+        ([-INF, 1.0, 3.0], (-INF, 2.9)),
+        ([-INF, INF], (-INF, INF)),
+        ([*range(40), INF], (1.0, 39.0)),  # the 2nd and the 40th, exactly
+        ([*range(1000), INF], (25.0, 975.0)),  # one in a thousand reaches no end
+    ],
+)
+def test_an_infinite_resample_is_a_value(values: list[float], ends: tuple[float, float]) -> None:
+    assert interval(values) == pytest.approx(ends)
 
 
 def test_the_interval_is_as_wide_as_theory_says() -> None:

@@ -286,6 +286,16 @@ def test_numbers(value, said):
     assert words.number(value) == said
 
 
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [((1.26, 3.0), "95 % interval 1.3 to 3.0"), ((1.26, math.inf), "95 % interval 1.3 to ∞"),
+     ((-math.inf, 3.0), "95 % interval -∞ to 3.0"), ((math.nan, math.inf), "no interval: too few participants"),
+     ((1.0, None), "no interval: too few participants")],
+)  # fmt: skip
+def test_intervals(ends, said):
+    assert words.interval(*ends) == said
+
+
 def test_a_correlation_that_is_not_defined_is_said_so():
     metric = {
         "split": "test",

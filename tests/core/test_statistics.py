@@ -28,6 +28,7 @@ from mien.statistics import (
     sign_flip,
     unit,
 )
+from mien.types import FloatArray
 
 
 def generator(seed: int = 0) -> np.random.Generator:
@@ -282,6 +283,24 @@ def test_the_interval_of_a_ratio_is_that_of_resampled_rows() -> None:
     )
     assert value[0] == pytest.approx(slow.value)
     assert (low[0], high[0]) == pytest.approx((slow.low, slow.high), abs=0.03)
+
+
+def test_a_ratio_over_nothing_is_infinite_and_not_left_out() -> None:
+    """Of eight participants one has a denominator: without it, in a third of the resamples, the ratio is infinite."""
+    values = np.column_stack([np.ones(8), np.zeros(8)])
+
+    def ratio(means: FloatArray) -> FloatArray:
+        with np.errstate(divide="ignore"):
+            return means[:, :1] / means[:, 1:]
+
+    assert np.isinf(function_interval(ratio, values, 100, 0)).all()
+    values[0, 1] = 1.0
+    value, low, high = function_interval(ratio, values, 4000, 0)
+    assert value[0] == pytest.approx(8)
+    assert low[0] == pytest.approx(8 / 3)  # drawn three times
+    assert np.isinf(high[0])
+    found = participant_bootstrap(lambda rows: float("inf"), np.arange(8), generator(), 100)
+    assert (found.value, found.low, found.high, found.reason) == (np.inf, np.inf, np.inf, "")
 
 
 def test_calibration_is_least_squares() -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from mien.benchmark.own import QUICK, benchmark_own
+from mien.benchmark.own import QUICK, _scores, _undefined, benchmark_own
 from mien.cli.app import app
 from mien.config.run_config import RunConfig
 from mien.errors import ConfigError, ModelError
@@ -86,7 +86,7 @@ def test_the_cost_is_measured_and_the_gap_is_not_applicable_to_methods_without_a
 def test_the_figures_are_those_of_the_tests_themselves(result, checkpoint, videos, store):
     """Against the tests called by hand on one participant's clips."""
     from mien.benchmark.own_videos import own_videos
-    from mien.faithfulness import deletion_insertion, stability
+    from mien.faithfulness import deletion_insertion, own_seed, stability
     from mien.steps.pipeline import make_context
     from mien.steps.prepare_clips import prepare_clips
     from mien.training.checkpoint import load_checkpoint
@@ -100,14 +100,36 @@ def test_the_figures_are_those_of_the_tests_themselves(result, checkpoint, video
     model, target = loaded.explained_model(), config.objective.target
     method = REGISTRY.create("attribution", "input_x_gradient")
     relevance = method.attribute(model, batch, target).relevance
+    seed = own_seed(0, person)
     curves = deletion_insertion(
-        model, batch, relevance, target, fill="median", steps=QUICK.steps, orders=QUICK.orders, seed=0
+        model, batch, relevance, target, fill="median", steps=QUICK.steps, orders=QUICK.orders, seed=seed
     )
-    steady = stability(model, method, batch, target, draws=QUICK.draws, seed=0)
+    steady = stability(model, method, batch, target, draws=QUICK.draws, seed=seed)
     own = result.scores[(result.scores["participant"] == person) & (result.scores["method"] == "input_x_gradient")]
     found = own.set_index("measure")["value"]
     assert found["insertion_neutral"] == pytest.approx(curves.insertion.mean(), rel=1e-6)
     assert found["stability_shift"] == pytest.approx(steady.shift.mean(), rel=1e-6)
+
+
+def of_clips(**columns):
+    return pd.DataFrame({"method": "m", "participant": "a", "output": 0.5, "baseline_output": 0.5} | columns)
+
+
+def test_clips_in_which_a_measure_is_undefined_are_counted_out_and_told():
+    clips = of_clips(deletion_blur=[0.9, *[float("nan")] * 3], randomisation=[0.1, 0.2, 0.3, 0.4], absolute_gap=1e-8)
+    rows = _scores(clips, 0).set_index("measure")
+    assert rows.loc["deletion_blur", ["value", "n"]].tolist() == [0.9, 1]
+    assert rows.loc["randomisation", ["value", "n"]].tolist() == [0.25, 4]
+    assert rows.loc["gap", "n"] == 0  # a share of no change at all
+    assert pd.isna(rows.loc["gap", "value"])
+    (said,) = _undefined(clips)
+    assert said.startswith("m: deletion or insertion is undefined in 3 of 4 clips")
+
+
+def test_a_network_that_always_says_the_same_is_told_once():
+    both = [of_clips(deletion_blur=[float("nan")] * 2, insertion_blur=float("nan")).assign(method=m) for m in "mn"]
+    (said,) = _undefined(pd.concat(both))
+    assert "It may give the same output for every clip" in said
 
 
 def test_asked_again_it_is_taken_from_the_store(result, checkpoint, videos, store):

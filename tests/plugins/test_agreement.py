@@ -182,6 +182,63 @@ def test_a_method_without_a_sign_is_compared_by_size():
     assert signed.loc["ig", "saliency", "time"]["correlation"] == pytest.approx(spearman(times, np.abs(times)))
 
 
+SOURCE_FRAMES = {rate: np.floor(np.arange(16) * rate / 30 + 1e-9).astype(int) for rate in (15, 24, 25, 30)}
+"""Which source frame each of 16 frames at 30 a second holds."""
+
+
+def resampled(values, held, **place):
+    """Relevance by source frame as it is written: the sum of a frame's occurrences, and the area of all of them."""
+    whole = rows(dict.fromkeys(AREAS, 1.0), values, **place)
+    times = whole["frame"].map(pd.Series(held).value_counts())
+    sums = ["signed", "positive", "negative", "absolute", "area"]
+    return whole.assign(**{name: whole[name] * times for name in sums})
+
+
+@pytest.mark.parametrize("rate", SOURCE_FRAMES)
+def test_a_source_frame_that_is_held_twice_counts_as_one(rate):
+    """Independent methods: what frames are repeated is the same in both, and no agreement."""
+    held = SOURCE_FRAMES[rate]
+    frames = int(held.max()) + 1
+    series = {name: 1 + 0.3 * np.random.default_rng(seed).normal(size=frames) for seed, name in enumerate("ab")}
+    for unsigned in ((), ("b",)):
+        run = run_of(*(resampled(values, held, method=name) for name, values in series.items()), unsigned=unsigned)
+        correlation = found(run)[1].loc["a", "b", "time"]["correlation"]
+        assert correlation == pytest.approx(spearman(*(np.abs(one) if unsigned else one for one in series.values())))
+
+
+def test_a_method_that_hardly_resolves_time_shows_in_resampled_windows_too():
+    held = SOURCE_FRAMES[25]
+    frames = int(held.max()) + 1
+    steps = np.repeat([1.0, 2.0], [6, frames - 6])
+    run = run_of(
+        resampled(1 + 0.3 * course(0, frames), held, method="ig"),
+        resampled(1 + 0.3 * course(1, frames), held, method="lrp"),
+        resampled(steps, held, method="cam"),
+    )
+    analysis, pairs = found(run)
+    assert ("ig", "lrp", "time") in pairs.index
+    assert any("cam is not compared over time: its relevance has 2 independent values" in n for n in analysis.notes)
+
+
+def test_only_windows_that_both_methods_explained_are_compared_over_regions():
+    """The network looks elsewhere in each window; the methods say the same of each, and one explained two of six."""
+    generator = np.random.default_rng(1)
+    density = [dict(zip(AREAS, generator.random(len(AREAS)), strict=True)) for _ in range(6)]
+    parts = [rows(density[window], course(window), method="ig", window=window) for window in range(6)]
+    parts += [rows(density[window], course(window), method="lrp", window=window) for window in range(2)]
+    parts += [rows(density[window], course(window), method="cam", window=window) for window in range(5, 6)]
+    analysis, pairs = found(run_of(*parts))
+    assert pairs.loc["ig", "lrp", "regions"]["correlation"] == pytest.approx(0.999)
+    people = analysis.tables["agreement_participants"].set_index(["method", "other_method", "aspect"])
+    assert people["windows"].to_dict() == {
+        ("ig", "lrp", "regions"): 2,
+        ("ig", "cam", "regions"): 1,
+        ("ig", "lrp", "time"): 2,
+        ("ig", "cam", "time"): 1,
+    }
+    assert "lrp and cam are not compared: no window was explained by both." in analysis.notes
+
+
 def test_large_regions_do_not_make_methods_agree():
     """The sums of both methods go by area; what they say beyond that is opposite."""
     rising = {region: 1 + 0.01 * rank for rank, region in enumerate(AREAS)}

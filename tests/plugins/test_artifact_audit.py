@@ -7,6 +7,7 @@ the image and what stays with the face are different places.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -133,6 +134,10 @@ def _controls(relevance, shares):
     return conform("control_relevance", pd.concat(parts, ignore_index=True))
 
 
+def batch_keys(run):
+    return [key for batch in run.clips() for key in batch.keys]
+
+
 def audit(run, **fields):
     analyzer = ArtifactAudit(**fields)
     return as_described(analyzer, analyzer.analyze(run), run.recordings)
@@ -204,6 +209,77 @@ def test_what_untrained_networks_show_too_is_no_alarm_of_the_background():
     area = 1 - FACE.mean()
     assert beside["untrained_ratio_highest"] == pytest.approx((0.99 / area) / (0.01 / (1 - area)))
     assert beside["untrained_networks"] == 2
+
+
+CORNER = worn(block(54, 8) & ~FACE)
+
+
+def sayings(analysis):
+    """All that the audit says to a reader."""
+    return " ".join([*analysis.notes, *(remark.text for remark in analysis.method_remarks.values())])
+
+
+def assert_readable(analysis):
+    for never in (r"\binf\b", r"\bnan\b", "not defined", "too few participants"):
+        assert not re.search(never, sayings(analysis)), never
+    for chart in analysis.charts:
+        assert "NaN" not in div(chart)
+
+
+@pytest.mark.parametrize("part", [0.999, 1.0])
+def test_a_network_that_sees_nothing_of_the_face_alarms_whatever_the_last_thousandth(part):
+    analysis = audit(a_run(CORNER, part, untrained=(0.3,)))
+    row = first(analysis)
+    assert row["alarm"]
+    assert row["background_alarm"]
+    assert row["place_alarm"]
+    assert row["flagged"] == 5
+    assert analysis.notes[0].startswith("Warning, ig:")
+    assert analysis.method_remarks["ig"].level == "bad"
+    assert_readable(analysis)
+
+
+def test_all_relevance_outside_the_face_is_an_infinite_ratio_in_words():
+    analysis = audit(a_run(CORNER, 1.0, untrained=(0.3,)))
+    row, people = first(analysis), analysis.tables["artifact_audit_participants"]
+    figures = [f"{name}{end}" for name in ("ratio", "place_ratio") for end in ("", "_low", "_high")]
+    assert np.isinf(row[figures].to_numpy(float)).all()
+    assert np.isinf(people[["ratio", "place_ratio"]].to_numpy()).all()
+    assert row["share"] == 1
+    assert "All absolute relevance lies outside the face" in analysis.notes[0]
+    assert "no pixel in the face holds any" in analysis.notes[0]
+    assert "All absolute relevance lies outside the face" in analysis.method_remarks["ig"].text
+
+
+def test_one_participant_who_sees_the_face_leaves_the_interval_open_above():
+    whole, part = a_run(CORNER, 1.0), a_run(CORNER, 0.5)
+    one = part.relevance["participant"] == "p0"
+    relevance = pd.concat([part.relevance[one], whole.relevance[whole.relevance["participant"] != "p0"]])
+    maps = {key: (part if key.participant == "p0" else whole).maps("ig", key) for key in batch_keys(whole)}
+    whole.relevance, whole.maps = relevance, lambda method, key: maps[key]
+    analysis = audit(whole)
+    row = first(analysis)
+    assert row["alarm"]
+    for name in ("ratio", "place_ratio"):
+        assert np.isfinite([row[name], row[f"{name}_low"]]).all()
+        assert np.isinf(row[f"{name}_high"])
+    assert "to ∞)" in analysis.notes[0]
+    assert_readable(analysis)
+
+
+def test_a_place_by_itself_flags_a_participant_whose_face_holds_nothing():
+    people = audit(a_run(CORNER, 1.0), background_bound=1e300).tables["artifact_audit_participants"]
+    assert people["flagged"].all()
+
+
+def test_an_untrained_network_that_sees_nothing_of_the_face_either_is_no_alarm_of_the_background():
+    analysis = audit(a_run(CORNER, 1.0, untrained=(0.3, 1.0)))
+    row = first(analysis)
+    assert np.isinf(row["untrained_ratio_highest"])
+    assert not row["background_alarm"]
+    assert row["place_alarm"]
+    assert "at least one of 2 untrained networks" in analysis.notes[0]
+    assert_readable(analysis)
 
 
 def test_bounds_are_the_users():

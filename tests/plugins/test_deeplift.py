@@ -58,6 +58,43 @@ def test_a_network_without_modules_for_its_activations_is_refused() -> None:
         DeepLift().check(model)
 
 
+class Reused(nn.Module):
+    """A network that uses one of its modules twice."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Conv3d(3, 4, 1), nn.Conv3d(4, 4, 1)])
+        self.between = module
+        self.head = nn.Sequential(nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(4, 1))
+
+    def forward(self, clips: Tensor) -> Tensor:
+        for layer in self.layers:
+            clips = self.between(layer(clips))
+        result: Tensor = self.head(clips)
+        return result
+
+
+@pytest.mark.parametrize("module", [nn.ReLU(), nn.ReLU(inplace=True), nn.MaxPool3d(3, 1, 1), nn.Sigmoid()])
+def test_an_activation_that_is_used_twice_is_refused_by_its_name_at_the_first_pass(module: nn.Module) -> None:
+    passes = 0
+
+    def counted(output: Tensor) -> Tensor:
+        nonlocal passes
+        passes += 1
+        return output[:, 0]
+
+    network = Reused(module)
+    with pytest.raises(ModelError, match=r"'between' \(.*\) more than once.*relu_modules"):
+        mien.explain(network, torch.zeros(2, 3, 4, 5, 5), method="deeplift", target=counted)
+    assert passes == 0
+    assert not any(part._forward_pre_hooks for part in network.modules())
+
+
+def test_a_module_without_a_rule_may_be_used_twice() -> None:
+    gap, change = parts_of(Reused(nn.Identity()).double(), torch.randn(1, 3, 4, 5, 5).double())
+    assert abs(gap) < 1e-9 * abs(change)
+
+
 def parts_of(net: nn.Module, clip: Tensor, **fields: str) -> tuple[float, float]:
     """Return the gap and the change of the output."""
     found = mien.explain(net, clip, method="deeplift", baseline="blur", **fields).explanation

@@ -114,5 +114,5 @@ def test_all_layers_are_shown_when_none_is_near() -> None:
 
 def test_landmarks_are_refused() -> None:
     net = nn.Sequential(nn.Flatten(), nn.Linear(20, 1))
-    with pytest.raises(ModelError, match="video clips only"):
+    with pytest.raises(ModelError, match="landmarks lie on no grid"):
         mien.explain(net, torch.randn(1, 2, 5, 2), method="grad_cam", layer="0")

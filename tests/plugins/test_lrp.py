@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 import mien
 from mien.compat import prepare_torchvision
-from mien.interfaces import Backbone
+from mien.errors import ModelError
+from mien.interfaces import Backbone, ExplainedModel
 from mien_plugins.attribution.lrp import Lrp
 from mien_plugins.backbones.compact_r3d import CompactR3D
 from mien_plugins.backbones.torchvision_video import MC318, R3D18, R2Plus1D18
@@ -313,3 +314,36 @@ def test_a_clip_does_not_depend_on_its_batch() -> None:
     together = mien.explain(net, clips, method="lrp", backbone="compact_r3d").relevance
     alone = [mien.explain(net, clip[None], method="lrp", backbone="compact_r3d").relevance for clip in clips]
     assert torch.equal(together, torch.cat(alone))
+
+
+def window_attention() -> nn.Module:
+    from torchvision.models.video.swin_transformer import ShiftedWindowAttention3d
+
+    class Own(ShiftedWindowAttention3d):
+        """A class of somebody's own."""
+
+    made: nn.Module = Own(8, [1, 2, 2], [0, 0, 0], 2)
+    return made
+
+
+def multiscale_attention() -> nn.Module:
+    from torchvision.models.video.mvit import MultiscaleAttention
+
+    made: nn.Module = MultiscaleAttention([2, 4, 4], 8, 8, 2, *[[3, 3, 3]] * 2, *[[1, 1, 1]] * 2, True, False, False)
+    return made
+
+
+@pytest.mark.parametrize(
+    "attention",
+    [
+        lambda: nn.MultiheadAttention(8, 2),
+        lambda: nn.TransformerEncoderLayer(8, 2, 16),
+        window_attention,
+        multiscale_attention,
+    ],
+)
+def test_attention_is_refused_before_anything_is_computed(attention: Callable[[], nn.Module]) -> None:
+    network = nn.Sequential(nn.Conv3d(3, 8, 1), nn.Sequential(attention()))
+    with pytest.raises(ModelError, match=r"its attention \('1\.0.*multiplies"):
+        Lrp().check(ExplainedModel(network))
+    Lrp().check(ExplainedModel(network[0]))

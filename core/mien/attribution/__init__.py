@@ -1,7 +1,7 @@
 """What attribution methods share: leaving the network as found, one number a clip or a stage's output, batches."""
 
 from mien.attribution.batches import Batches, in_batches, over_clips, rows_at_once
-from mien.attribution.guard import differentiable, forward, one_by_one, untouched
+from mien.attribution.guard import differentiable, forward, one_by_one, unreached, untouched
 from mien.attribution.stages import stage_features
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "over_clips",
     "rows_at_once",
     "stage_features",
+    "unreached",
     "untouched",
 ]

@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from mien.attribution.guard import computes_narrowly, narrow
+from mien.errors import DataError
 from mien.promises import at_work, broken
 from mien.types import Explanation
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
 
     from mien.interfaces import AttributionMethod, Component, ExplainedModel
@@ -26,16 +29,19 @@ _MOST_NAMED = 3
 def attributed(
     method: AttributionMethod, model: ExplainedModel, batch: ClipBatch, target: Callable[[Tensor], Tensor]
 ) -> Explanation:
-    """Return what a method says of the clips.
+    """Return what a method says of the clips, in 32 bits, or 64 where network and clips are, whatever is set around.
 
     Raises
     ------
+    DataError, ModelError
+        When the clips, or weights of the network, have fewer bits.
     PluginError
         When it raises what is no error of mien, or its answer has a wrong type or shape or is not finite.
     MienError
         When the method cannot explain the network, or these clips.
     """
-    with at_work(method, "attribute"):
+    _check_precision(model, batch)
+    with at_work(method, "attribute"), usual_modes(batch.inputs.device):
         explanation = method.attribute(model, batch, target)
     if not isinstance(explanation, Explanation):
         raise broken(method, f"It returned {type(explanation).__name__}.", "'attribute' returns an Explanation")
@@ -50,6 +56,37 @@ def attributed(
     for name, values in further.items():
         _check_tensor(method, f"diagnostic '{name}'", values, (len(batch),), finite=False)
     return explanation
+
+
+def _check_precision(model: ExplainedModel, batch: ClipBatch) -> None:
+    few = next((weights for weights in model.module.parameters() if narrow(weights)), None)
+    if few is not None:
+        raise computes_narrowly(model.name, few)
+    if narrow(batch.inputs):
+        raise DataError(
+            f"The clips are of {batch.inputs.dtype}; an explanation needs 32 bits.",
+            where="clips",
+            hint="Give clips.float().",
+        )
+
+
+@contextmanager
+def usual_modes(device: torch.device) -> Iterator[None]:
+    """Compute with gradients, and in the precision of the network: no ``no_grad``, ``inference_mode``, ``autocast``.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where ``autocast`` is turned off.
+    """
+    import torch
+
+    with torch.inference_mode(False), torch.enable_grad():
+        if not torch.amp.is_autocast_available(device.type):
+            yield
+            return
+        with torch.autocast(device.type, enabled=False):
+            yield
 
 
 def _check_tensor(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 Result = TypeVar("Result")
@@ -14,6 +15,8 @@ _SMALL = 400_000  # elements
 _FIRST_ON_GPU = 16
 _MOST_ON_GPU = 256  # by then a GPU is busy, and more rows are no faster
 _FILL = 0.8  # of what is free: a batch of another size may need a little more a row
+
+_highest = 0  # bytes; a device's own peak is that of the last batch, which is measured for itself
 
 
 def rows_at_once(clip: Tensor) -> int:
@@ -70,7 +73,7 @@ class Batches:
 
         measured = self._grow and rows.device.type == "cuda"
         if measured:
-            torch.cuda.reset_peak_memory_stats(rows.device)
+            _restart_peak(rows.device)
             before = torch.cuda.memory_allocated(rows.device)
         try:
             result = function(rows)
@@ -87,6 +90,28 @@ class Batches:
         # Only here has the exception let go of the tensors of the batch that was too large.
         torch.cuda.empty_cache()
         return None
+
+
+def begin_peak(device: torch.device) -> None:
+    """Measure the peak of a GPU's memory from here on."""
+    global _highest
+    _restart_peak(device)
+    _highest = 0
+
+
+def peak(device: torch.device) -> int:
+    """Return the most bytes of a GPU that were allocated at once since `begin_peak`, through all batches."""
+    import torch
+
+    return max(_highest, torch.cuda.max_memory_allocated(device))
+
+
+def _restart_peak(device: torch.device) -> None:
+    global _highest
+    import torch
+
+    _highest = peak(device)
+    torch.cuda.reset_peak_memory_stats(device)
 
 
 def grown(rows: int, used: int, free: int) -> int:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from mien.interfaces.attribution import ExplainedModel
 
+_BYTES = 4  # of a number of 32 bits
+
 
 @contextmanager
 def untouched(module: nn.Module) -> Iterator[nn.Module]:
@@ -148,13 +150,45 @@ def differentiable(values: Tensor, name: str) -> Tensor:
     return values
 
 
+def unreached(part: str, name: str) -> ModelError:
+    """Return the error for a network that computes a module without gradients.
+
+    Parameters
+    ----------
+    part : str
+        The module's name in the network.
+    name : str
+        Of the network.
+    """
+    return ModelError(
+        f"A part of {name} passes no gradient: what enters its module '{part}' has none.",
+        hint="Look for 'detach' or 'no_grad' before it; an activation of weights may be a function (torch.relu).",
+    )
+
+
+def narrow(values: Tensor) -> bool:
+    """Return whether numbers are floating-point ones of fewer than 32 bits."""
+    return values.is_floating_point() and values.element_size() < _BYTES
+
+
+def computes_narrowly(name: str, values: Tensor) -> ModelError:
+    """Return the error for a network that computes in fewer than 32 bits, as some of its values show."""
+    return ModelError(
+        f"{_sentence(name)} computes in {values.dtype}; an explanation needs 32 bits: fewer round away the small "
+        "differences that it is made of.",
+        hint="Explain network.float() on clips.float(), without 'autocast' in the network.",
+    )
+
+
 def checked(values: Tensor, clips: int, name: str) -> Tensor:
-    """Return ``values`` when they are one finite number a clip; `ModelError` otherwise."""
+    """Return ``values`` when they are one finite number a clip, of 32 bits or more; `ModelError` otherwise."""
     if tuple(values.shape) != (clips,):
         raise ModelError(
             f"The explained quantity of {name} has shape {tuple(values.shape)} for {clips} clips; expected ({clips},).",
             hint="The objective's target (or 'target') must pick one number a clip.",
         )
+    if narrow(values):
+        raise computes_narrowly(name, values)
     if not bool(values.isfinite().all()):
         raise ModelError(
             f"The output of {name} is not finite.",

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from mien.attribution.attributing import attributed
+from mien.attribution.batches import begin_peak, peak
 from mien.interfaces import AttributionMethod, ExplainedModel
 from mien.types import ClipBatch, Explanation
 
@@ -85,12 +86,12 @@ def _on_gpu(
     device: torch.device,
 ) -> Cost:
     torch.cuda.synchronize(device)
-    torch.cuda.reset_peak_memory_stats(device)
+    begin_peak(device)
     before, began = torch.cuda.memory_allocated(device), time.perf_counter()
     explanation = attributed(method, model, batch, target)
     torch.cuda.synchronize(device)
     seconds = (time.perf_counter() - began) / len(batch)
-    return Cost(explanation, seconds, (torch.cuda.max_memory_allocated(device) - before) / _MEGABYTE)
+    return Cost(explanation, seconds, (peak(device) - before) / _MEGABYTE)
 
 
 def peak_on_cpu(work: Callable[[], Any]) -> float:

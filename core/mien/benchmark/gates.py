@@ -31,6 +31,11 @@ _SHUFFLED_R = 0.2
 _BADGE_SHARE = 0.8
 _GAP = 0.01
 _NAMED = 6
+_LAST_DIGITS = 1e-9
+"""A mean of 54 ones in 60 may come out a last digit below .9."""
+
+SAME = {"lrp_epsilon": "input_x_gradient"}
+"""Methods that give another's map on networks of ReLUs (Ancona et al., ICLR 2018), and count as it."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,9 @@ def gates(
 ) -> pd.DataFrame:
     """Return the table `GATES` of the planted tasks that were run.
 
-    A method counts once, however many of its variants pass.  What was not measured has no verdict, and says why.
+    A method counts once, however many of its variants pass, and so do two that give the same map (`SAME`).  A
+    participant in whom a method put no region first, or named no Action Unit, counts against it.  What was not measured
+    has no verdict, and says why.
 
     Parameters
     ----------
@@ -153,7 +160,10 @@ def _of_unit(found: _Found, task: str, bound: Bounds) -> Iterator[dict[str, Any]
     yield _prediction(found, task, bound.r)
     for measure, what in (("densest_planted", "put the planted region first"), ("unit_named", "name the planted AU")):
         gate = f"methods that {what} in at least {MOST_PARTICIPANTS:.0%} of participants".replace("%", " %")
-        yield _counted(found, task, measure, MOST_PARTICIPANTS, gate, bound.methods or math.nan)
+        rows = found.rows(task, measure)
+        of_all = rows["n"] / (rows["n"] + rows["undefined"])
+        rows = rows.assign(**{end: rows[end] * of_all for end in ("mean", "low", "high")})
+        yield _counted(found, rows, task, measure, MOST_PARTICIPANTS - _LAST_DIGITS, gate, bound.methods or math.nan)
     best = _best(found.rows(task, "density"), [m for m, use in found.uses.items() if use in GRADIENT_METHODS])
     yield _row(
         "density of the planted region, best gradient method",
@@ -163,7 +173,7 @@ def _of_unit(found: _Found, task: str, bound: Bounds) -> Iterator[dict[str, Any]
         bound.density,
         "No gradient method was measured." if best is None else f"{best['method']}.",
     )
-    yield _beside_untrained(task, best, bound.control)
+    yield _beside_untrained(found, task, best, bound.control)
     best = _best(found.rows(task, "temporal_r"), list(found.uses))
     yield _row(
         "correlation of signed relevance with the AU over time, best method",
@@ -176,8 +186,10 @@ def _of_unit(found: _Found, task: str, bound: Bounds) -> Iterator[dict[str, Any]
 
 
 def _prediction(found: _Found, task: str, bound: float) -> dict[str, Any]:
-    rows = found.models[(found.models["task"] == task) & found.models["r"].notna()]
+    rows = found.models[found.models["task"] == task]
     gate = "r of predictions on held-out participants, every seed"
+    if rows["r"].isna().any():  # a network that says the same of everybody has not learnt the label
+        return {**_row(gate, task, _UNMEASURED, ">", bound, _constant(rows)), "passed": False}
     if rows.empty:
         return _row(gate, task, _UNMEASURED, ">", bound, "No network predicted.")
     worst = _record(rows, rows["r"].argmin())
@@ -185,14 +197,20 @@ def _prediction(found: _Found, task: str, bound: float) -> dict[str, Any]:
     return _row(gate, task, values, ">", bound, f"The lowest. {_each_seed(rows)}")
 
 
+def _constant(rows: pd.DataFrame) -> str:
+    seeds = [str(seed) for seed in rows.loc[rows["r"].isna(), "seed"]]
+    return f"Undefined for seed{'s' if len(seeds) > 1 else ''} {listed(seeds)}. {_each_seed(rows[rows['r'].notna()])}"
+
+
 def _each_seed(rows: pd.DataFrame) -> str:
     each = [f"{number(r, 3)} (seed {seed})" for seed, r in zip(rows["seed"], rows["r"], strict=True)]
-    return f"r: {listed(each)}."
+    return f"r: {listed(each)}." if each else ""
 
 
-def _counted(found: _Found, task: str, measure: str, level: float, gate: str, bound: float) -> dict[str, Any]:
+def _counted(
+    found: _Found, rows: pd.DataFrame, task: str, measure: str, level: float, gate: str, bound: float
+) -> dict[str, Any]:
     """Return how many methods reach a level on average, and with either end of their interval."""
-    rows = found.rows(task, measure)
     if rows.empty:
         return _row(gate, task, _UNMEASURED, ">=", bound, "Nothing was measured.")
     above = {end: _ids(rows.loc[rows[end] >= level, "method"].tolist(), found.uses) for end in ("mean", "low", "high")}
@@ -209,7 +227,7 @@ def _counted(found: _Found, task: str, measure: str, level: float, gate: str, bo
 
 
 def _ids(methods: Sequence[str], uses: Mapping[str, str]) -> list[str]:
-    return list(dict.fromkeys(uses.get(method, method) for method in methods))
+    return list(dict.fromkeys(SAME.get(method, uses.get(method, method)) for method in methods))
 
 
 def _some(names: Sequence[str]) -> str:
@@ -232,21 +250,33 @@ def _record(rows: pd.DataFrame, place: int | np.integer[Any]) -> dict[str, Any]:
     return {str(name): value for name, value in rows.iloc[int(place)].items()}
 
 
-def _beside_untrained(task: str, best: Mapping[str, Any] | None, bound: float) -> dict[str, Any]:
+def _beside_untrained(found: _Found, task: str, best: Mapping[str, Any] | None, bound: float) -> dict[str, Any]:
     gate = "density of the untrained networks, relative to that of the best gradient method"
     if best is None or not best["controls"]:
         return _row(gate, task, _UNMEASURED, "<", bound, "No untrained network was measured.")
-    values = tuple(float(best[f"control_{end}"] / best["mean"]) for end in ("mean", "low", "high"))
+    learnt, people = _on_the_same_people(found, task, str(best["method"]))
     many = count(int(best["controls"]), "untrained network")
     note = f"{best['method']}; mean and range of {many}: {number(best['control_mean'], 2)}"
-    note += f" ({number(best['control_low'], 2)} to {number(best['control_high'], 2)})."
-    return _row(gate, task, (values[0], values[1], values[2]), "<", bound, note)
+    note += f" ({number(best['control_low'], 2)} to {number(best['control_high'], 2)}), "
+    note += f"trained {number(learnt, 2)}, of the same {count(people, 'participant')}."
+    return _row(gate, task, (float(best["control_mean"]) / learnt, math.nan, math.nan), "<", bound, note)
+
+
+def _on_the_same_people(found: _Found, task: str, method: str) -> tuple[float, int]:
+    """Return the trained networks' mean density over the participants of the untrained ones, and how many these are."""
+    rows = found.scores[(found.scores["task"] == task) & (found.scores["method"] == method)]
+    rows = rows[(rows["measure"] == "density") & rows["value"].notna()]
+    people = set(rows.loc[rows["network"] == "untrained", "participant"])
+    own = judged(rows)
+    own = own[own["participant"].isin(people)]
+    return float(own.groupby("participant")["value"].mean().mean()), len(people)
 
 
 def _badge(found: _Found) -> dict[str, Any]:
     gate = f"methods with more than {_BADGE_SHARE:.0%} of relevance on the background".replace("%", " %")
-    level = math.nextafter(_BADGE_SHARE, 1)  # more than, not as much as
-    return _counted(found, "badge_cue", "background_share", level, gate, _BADGE_METHODS)
+    level = _BADGE_SHARE + _LAST_DIGITS  # more than, not as much as
+    rows = found.rows("badge_cue", "background_share")
+    return _counted(found, rows, "badge_cue", "background_share", level, gate, _BADGE_METHODS)
 
 
 def _swap(found: _Found) -> dict[str, Any]:
@@ -260,9 +290,8 @@ def _swap(found: _Found) -> dict[str, Any]:
     if both.empty:
         return _row(gate, "", _UNMEASURED, ">=", _METHODS, "Nothing was measured in both networks.")
     mean, low, high = mean_interval(both.to_numpy(), RESAMPLES, found.seed)
-    above = [
-        _ids(both.columns[np.asarray(ends) >= MOST_PARTICIPANTS].tolist(), found.uses) for ends in (mean, low, high)
-    ]
+    level = MOST_PARTICIPANTS - _LAST_DIGITS
+    above = [_ids(both.columns[np.asarray(ends) >= level].tolist(), found.uses) for ends in (mean, low, high)]
     best = int(np.nanargmax(mean))
     said = _some(above[0]) if above[0] else f"None; the best is {both.columns[best]} with {100 * mean[best]:.0f} %"
     note = f"{said}. The same videos, one network for {_SWAP[0]} and one for {_SWAP[1]}."
@@ -277,7 +306,8 @@ def _region(task: str) -> str:
 def _both_right(found: _Found) -> pd.DataFrame:
     """Return participants by methods: 1 where both networks' densest region is the planted one, averaged over seeds."""
     rows = judged(found.scores)
-    rows = rows[(rows["measure"] == "densest_planted") & rows["value"].notna() & rows["task"].isin(_SWAP)]
+    rows = rows[(rows["measure"] == "densest_planted") & rows["task"].isin(_SWAP)]
+    rows = rows.assign(value=rows["value"].fillna(0.0))  # no region is first
     keys = ["seed", "method", "participant"]
     wide = rows.pivot_table(index=keys, columns="task", values="value", sort=False)
     if set(wide.columns) != set(_SWAP):
@@ -288,7 +318,9 @@ def _both_right(found: _Found) -> pd.DataFrame:
 
 def _shuffled(found: _Found) -> dict[str, Any]:
     gate = "|r| of predictions after training on shuffled labels, every seed"
-    rows = found.models[(found.models["task"] == "shuffled") & found.models["r"].notna()]
+    rows = found.models[found.models["task"] == "shuffled"]
+    if rows["r"].isna().any():
+        return _row(gate, "shuffled", _UNMEASURED, "<", _SHUFFLED_R, _constant(rows))
     if rows.empty:
         return _row(gate, "shuffled", _UNMEASURED, "<", _SHUFFLED_R, "No network predicted.")
     worst = _record(rows, rows["r"].abs().argmax())

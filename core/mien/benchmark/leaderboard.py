@@ -25,23 +25,25 @@ UNIT_TASKS = tuple(task.name for task in TASKS if task.units and task.badge == "
 RULE = (
     "For each task of an Action Unit and each measure of planted truth and of faithfulness, methods are ranked "
     "by their mean over participants, the best first; the share on the badge is ranked on the task where the "
-    "badge is the only cue. Equal means share the mean of their ranks. A method for which a measure is "
-    "undefined, or not applicable, shares the last ranks of it; a measure that no method has is left out. Ranks"
-    " are averaged over tasks, then over the measures of a group; the mean rank is the mean of both groups, "
-    "each with the same weight. Its interval ranks the methods anew in 1,000 bootstrap samples of the "
+    "badge is the only cue. Means that are equal in three digits share the mean of their ranks. A method for "
+    "which a measure is undefined, or not applicable, shares the last ranks of it; a measure that no method has is "
+    "left out. Ranks are averaged over tasks, then over the measures of a group; the mean rank is the mean of both "
+    "groups, each with the same weight. Its interval ranks the methods anew in 1,000 bootstrap samples of the "
     "participants. Completeness, seconds and memory do not count."
 )
 """How the leaderboard is ordered."""
 
 OWN_RULE = (
-    "For each measure of faithfulness, methods are ranked by their mean over participants, the best first. Equal means "
-    "share the mean of their ranks. A method for which a measure is undefined shares the last ranks of it; a measure "
-    "that no method has is left out. The mean rank is over the measures. Its interval ranks the methods anew in 1,000 "
-    "bootstrap samples of the participants. Completeness, seconds and memory do not count."
+    "For each measure of faithfulness, methods are ranked by their mean over participants, the best first. Means that "
+    "are equal in three digits share the mean of their ranks. A method for which a measure is undefined shares the "
+    "last ranks of it; a measure that no method has is left out. The mean rank is over the measures. Its interval "
+    "ranks the methods anew in 1,000 bootstrap samples of the participants. Completeness, seconds and memory do not "
+    "count."
 )
 """The same without planted truth: there are no tasks."""
 
 _GROUPS: tuple[Group, ...] = ("planted", "faithfulness")
+_DIGITS = 3
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,13 @@ def cell_ranks(
     from scipy.stats import rankdata
 
     sign = np.array([-1.0 if measure.higher else 1.0 for measure in measures])[None, :, None]
-    # Sums of the same numbers in another order differ in the last digits; that is no difference in rank.
-    ordered = np.where(np.isfinite(means), np.round(sign * means, 12), np.inf)
+    # Two ways to the same map differ in the last digits; that is no difference in rank.
+    ordered = np.where(np.isfinite(means), _rounded(sign * means), np.inf)
     ranks: FloatArray = rankdata(ordered, ties, axis=2)
     return ranks
+
+
+def _rounded(values: FloatArray) -> FloatArray:
+    """Return values of `_DIGITS` significant digits; next to 0, of as many decimals."""
+    scale = 10.0 ** (_DIGITS - 1 - np.floor(np.log10(np.clip(np.abs(values), 0.1, None))))
+    return np.asarray(np.round(values * scale) / scale)

@@ -68,6 +68,13 @@ def first_region(found: Mapping[str, float]) -> str | None:
     return highest[0] if len(highest) == 1 else None
 
 
+def put_first(found: Mapping[str, float], regions: Sequence[str]) -> float:
+    """Return 1 where the densest region is one of some, 0 where it is not or several are; NaN without relevance."""
+    if not np.isfinite(list(found.values())).any():
+        return float("nan")
+    return float(first_region(found) in regions)
+
+
 def background_share(absolute: FloatArray, face: BoolArray) -> float:
     """Return the share of absolute relevance outside the face, 0 to 1; NaN without relevance."""
     total = float(absolute.sum())

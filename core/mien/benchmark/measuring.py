@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from mien.attribution.attributing import unchanged
+from mien.attribution.attributing import attributed, unchanged
 from mien.benchmark import localisation
 from mien.benchmark.cost import measure_cost
 from mien.benchmark.networks import TaskClips
 from mien.benchmark.tasks import PlantedTask
 from mien.benchmark.truth import neutral_clip, truth_maps
-from mien.faithfulness import Perturbation, parameter_randomisation, pooled, stability
+from mien.faithfulness import Perturbation, own_seed, parameter_randomisation, pooled, stability
 from mien.interfaces import AttributionMethod, ExplainedModel
 from mien.regions.names import FACE
 from mien.statistics import WindowedSeries
@@ -139,6 +139,20 @@ class MeasureWorker:
         self.measured = measured
         self.store = Store(measured.root)
         self._kept: OrderedDict[Hashable, Any] = OrderedDict()
+        self._warm: set[str] = set()
+
+    def seed(self, task: MeasureTask) -> int:
+        """Return the seed of what is drawn at random in a task: each participant and network has its own."""
+        return own_seed(self.measured.seed, task.network.identity, task.participant)
+
+    def warmed_up(self, task: MeasureTask) -> AttributionMethod:
+        """Return the task's method, which has explained something in this process: libraries are imported on use."""
+        method = self.measured.methods[task.method]
+        if task.method not in self._warm:
+            target = self.measured.clips[task.place].config.objective.target
+            attributed(method, self.model(task), self.batch(task)[:1], target)
+            self._warm.add(task.method)
+        return method
 
     def model(self, task: MeasureTask) -> ExplainedModel:
         """Return the task's network, on its device."""
@@ -191,7 +205,7 @@ class MeasureWorker:
                 fill=chosen,
                 steps=task.depth.steps,
                 orders=task.depth.orders,
-                seed=self.measured.seed,
+                seed=self.seed(task),
             )
 
         return self._keep(("fill", fill, task.network.identity, task.place, task.keys), make)
@@ -218,7 +232,7 @@ def measure(worker: MeasureWorker, task: MeasureTask, report: Callable[[float], 
 
 def _measured(worker: MeasureWorker, task: MeasureTask) -> tuple[pd.DataFrame, FloatArray]:
     model, batch = worker.model(task), worker.batch(task)
-    method = worker.measured.methods[task.method]
+    method = worker.warmed_up(task)
     target = worker.measured.clips[task.place].config.objective.target
     cost = measure_cost(method, model, batch, target, memory=False)
     relevance = cost.explanation.relevance.detach().to("cpu", torch.float32)
@@ -253,7 +267,6 @@ def _planted(worker: MeasureWorker, task: MeasureTask, maps: FloatArray) -> Rows
         return rows
     found = [localisation.densities(one, own, names) for one, own in zip(absolute, bits, strict=True)]
     densities = {name: _mean(each[name] for each in found) for name in found[0]}
-    first = localisation.first_region(densities)
     shares = _mean_map(absolute.sum(1))
     truths = worker.truths(task)
     truth = {unit: np.mean([each[unit] for each in truths], axis=0) for unit in truths[0]}
@@ -263,7 +276,7 @@ def _planted(worker: MeasureWorker, task: MeasureTask, maps: FloatArray) -> Rows
         own = [localisation.union(each, planted.units) for each in truths]
         flat = absolute.sum(1)
         rows += [
-            (planted.name, "densest_planted", np.nan if first is None else float(first in planted.regions)),
+            (planted.name, "densest_planted", localisation.put_first(densities, planted.regions)),
             (planted.name, "unit_named", np.nan if named is None else float(named in planted.units)),
             (
                 planted.name,
@@ -324,13 +337,11 @@ def _faithful(worker: MeasureWorker, task: MeasureTask, method: AttributionMetho
     if depth.stages:
         compared = list(reversed(list(model.stages)))[-depth.stages :]
         after = parameter_randomisation(
-            model, method, batch, target, original=original, seed=worker.measured.seed, only=compared
+            model, method, batch, target, original=original, seed=worker.seed(task), only=compared
         )
         rows += [(None, "randomisation", _mean(after.left))]
     if depth.draws:
-        steady = stability(
-            model, method, batch, target, original=original, draws=depth.draws, seed=worker.measured.seed
-        )
+        steady = stability(model, method, batch, target, original=original, draws=depth.draws, seed=worker.seed(task))
         rows += [(None, "stability_noise", _mean(steady.noise)), (None, "stability_shift", _mean(steady.shift))]
     return rows
 

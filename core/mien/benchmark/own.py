@@ -21,7 +21,7 @@ from mien.benchmark.result import BenchmarkResult, about_run
 from mien.clips.source import ClipSource
 from mien.config.run_config import ExplainConfig
 from mien.errors import ModelError, printable
-from mien.faithfulness import Perturbation, parameter_randomisation, stability
+from mien.faithfulness import Perturbation, own_seed, parameter_randomisation, stability
 from mien.interfaces import AttributionMethod
 from mien.parallel import run_tasks
 from mien.progress import Progress
@@ -146,7 +146,13 @@ def benchmark_own(
         checkpoint=f"{printable(checkpoint.name)}, weights {loaded.digest[:12]}",
         data=printable(data.name),
         recipe={"tests": asdict(depth), "clips": sum(map(len, keys.values()))},
-        notes=[*context.notes, *_few(source, keys), *_set_aside([*exclusions, *prepared.exclusions]), *failed],
+        notes=[
+            *context.notes,
+            *_few(source, keys),
+            *_set_aside([*exclusions, *prepared.exclusions]),
+            *failed,
+            *_undefined(clips),
+        ],
         seconds=round(time.perf_counter() - began, 1),
     )
     return BenchmarkResult(_scores(clips, loaded.seed), about=about)
@@ -270,7 +276,7 @@ class _Worker:
                     fill="blur" if fill == "blur" else "median",
                     steps=shared.depth.steps,
                     orders=shared.depth.orders,
-                    seed=shared.seed,
+                    seed=own_seed(shared.seed, keys[0].participant),
                 )
                 for name, fill in _fills(batch.layout)
             }
@@ -293,17 +299,19 @@ def _test(worker: _Worker, task: _Task, report: Callable[[float], None]) -> None
 
 def _tested(worker: _Worker, task: _Task) -> pd.DataFrame:
     """Return what the tests give for each clip of a task."""
-    explainer, depth, seed = worker.shared.explainer, worker.shared.depth, worker.shared.seed
+    explainer, depth = worker.shared.explainer, worker.shared.depth
+    seed = own_seed(worker.shared.seed, task.keys[0].participant)
     method, target, model = explainer.methods[task.method], explainer.objective.target, worker.model
     batch, perturbations = worker.clips(task.keys)
-    cost = measure_cost(method, model, batch, target, memory=False)
+    memory = measure_cost(method, model, batch[:1], target).memory_mb
+    cost = measure_cost(method, model, batch, target, memory=False)  # after it: libraries are imported on use
     explanation, relevance = cost.explanation, cost.explanation.relevance.detach().to("cpu", torch.float32)
     columns: dict[str, Any] = {
         "output": explanation.output,
         "baseline_output": explanation.baseline_output,
         "absolute_gap": None if explanation.gap is None else explanation.gap.abs(),
         "seconds": cost.seconds,
-        "memory_mb": measure_cost(method, model, batch[:1], target).memory_mb,
+        "memory_mb": memory,
     }
     for name, perturbation in perturbations.items():
         curves = perturbation.curves(relevance)
@@ -325,15 +333,37 @@ def _column(values: Any, count: int) -> Any:
 
 
 def _scores(clips: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Return the table `SCORES` from a row a clip: means over a participant's clips, of the gap the largest."""
+    """Return the table `SCORES` from a row a clip: means over a participant's clips, of the gap the largest.
+
+    Clips in which a measure is undefined are not counted in its ``n``.
+    """
     floor = clips["method"].map(GAP_FLOOR * clips.groupby("method")["output"].std(ddof=0))
     change = (clips["output"] - clips["baseline_output"].fillna(0)).abs()
     gap = (clips["absolute_gap"] / np.maximum(change, floor)).where(clips["absolute_gap"] != 0, 0.0)
-    clips = clips.assign(gap=gap.where(clips["absolute_gap"].notna()))
+    clips = clips.assign(gap=gap.where(clips["absolute_gap"].notna() & np.isfinite(gap)))
     clips = clips.drop(columns=["output", "baseline_output", "absolute_gap"])
     keys = ["method", "participant"]
     measures = [name for name in clips if name not in keys]
     how = {name: "max" if name == "gap" else "mean" for name in measures}
-    wide = clips.groupby(keys, sort=False).agg(how).assign(n=clips.groupby(keys, sort=False).size())
-    rows = wide.reset_index().melt([*keys, "n"], measures, var_name="measure", value_name="value")
+    grouped = clips.groupby(keys, sort=False)
+    long = {"value": grouped.agg(how), "n": grouped[measures].count()}
+    rows = pd.concat({name: wide.stack(future_stack=True) for name, wide in long.items()}, axis=1)
+    rows = rows.rename_axis([*keys, "measure"]).reset_index()
     return rows.assign(task="", seed=seed, network="trained", index=0)
+
+
+def _undefined(clips: pd.DataFrame) -> list[str]:
+    """Return what could not be told of clips, though it was tested."""
+    curves = clips[[name for name in clips if str(name).startswith(("deletion", "insertion"))]]
+    if curves.isna().all(axis=None):
+        return [
+            "The network's output did not change with what was replaced in any clip: neither deletion nor insertion "
+            "is defined. It may give the same output for every clip."
+        ]
+    lost = clips[curves.isna().any(axis=1)].groupby("method", sort=False).size()
+    total = {str(name): int(many) for name, many in clips["method"].value_counts().items()}
+    return [
+        f"{name}: deletion or insertion is undefined in {many} of {count(total[str(name)], 'clip')}, which hold no "
+        "relevance or do not change the output."
+        for name, many in lost.items()
+    ]

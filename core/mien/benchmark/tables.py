@@ -34,7 +34,9 @@ SCORES = Table(
         _MEASURE,
         PARTICIPANT,
         Column("value", "number", _UNDEFINED, nullable=True),
-        Column("n", "integer", "Clips that it was measured on."),
+        Column(
+            "n", "integer", "Clips that it was measured on; of a network of one's own those in which it is defined."
+        ),
     ),
 )
 

@@ -25,7 +25,6 @@ _READING_PLANTED = (
     "what was learnt.",
     "“Density” is the share of the face's absolute relevance that a region gets, over its share of the face's area: 1 "
     "is an even spread.",
-    "The untrained networks show how alike maps stay under randomisation by the clip's contrast alone.",
 )
 _READING_OWN = (
     "A figure is a mean over participants. Its interval is bootstrapped over participants, 95 %.",

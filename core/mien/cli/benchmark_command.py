@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -56,6 +57,8 @@ OwnVideos = Annotated[
 @app.callback()
 def _group() -> None:
     """Are explanations true? Measured, not believed."""
+    # Torch warns where memory from before the measurement is freed in it, which is not counted. Read once, on import.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 
 
 @app.command("explanations")

@@ -14,6 +14,7 @@ from mien.config.network import network_misfits
 from mien.config.problems import ConfigProblem, as_error
 from mien.config.run_config import LabelledConfig, RunConfig
 from mien.errors import ModelError, nearest
+from mien.interfaces.backbone import lacking
 from mien.interfaces.component import Component
 from mien.promises import broken
 from mien.regions.names import POOLED_REGIONS
@@ -183,7 +184,7 @@ def _explained_split(config: RunConfig) -> Iterator[ConfigProblem]:
 
 
 def _methods(config: LabelledConfig) -> Iterator[ConfigProblem]:
-    lacks = config.backbone.lacks
+    lacks = lacking(config.backbone.lacks, config.backbone.input_spec.layout)
     for name, method in config.explain.methods.items():
         if method.backbones and config.backbone.use not in method.backbones:
             message = f"'{method.use}' explains networks of {', '.join(method.backbones)} only, not of this backbone."

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from mien.faithfulness.curves import Curves, Perturbation, deletion_insertion
 from mien.faithfulness.fills import Fill, filled
-from mien.faithfulness.randomisation import Randomisation, parameter_randomisation, randomised
+from mien.faithfulness.randomisation import Randomisation, own_seed, parameter_randomisation, randomised
 from mien.faithfulness.similarity import pooled, similarity, structural_similarity
 from mien.faithfulness.stability import Stability, noisy, stability
 
@@ -28,6 +28,7 @@ __all__ = [
     "deletion_insertion",
     "filled",
     "noisy",
+    "own_seed",
     "parameter_randomisation",
     "pooled",
     "randomised",

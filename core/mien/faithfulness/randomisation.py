@@ -9,6 +9,7 @@ that multiply by the input do so by construction; untrained networks show how mu
 from __future__ import annotations
 
 import copy
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,12 @@ from mien.attribution.attributing import attributed
 from mien.faithfulness.similarity import pooled, similarity, structural_similarity
 from mien.interfaces import AttributionMethod, ExplainedModel
 from mien.types import ClipBatch, FloatArray
+
+
+def own_seed(seed: int, *names: str) -> int:
+    """Return a seed that somebody, or something, of these names has to himself."""
+    return zlib.crc32("\n".join([str(seed), *names]).encode())
+
 
 WHOLE = "all"
 """The only stage of a network that names none."""
@@ -69,7 +76,9 @@ def parameter_randomisation(
     original : Tensor, optional
         The method's maps of the network as it is, where they are known already.
     seed : int
-        Decides the parameters that are drawn, whatever the device.
+        Decides the parameters that are drawn, whatever the device.  Where results are summed up over participants,
+        give each their own (`own_seed`): an interval over people who share one random network leaves out that it is
+        one of many.
     only : sequence of str, optional
         The stages after which the maps are compared; all are drawn anew nevertheless.
     """

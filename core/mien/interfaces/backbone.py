@@ -7,16 +7,23 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mien.interfaces.component import Component
-from mien.types import InputSpec
+from mien.types import InputSpec, Layout
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+_LANDMARKS_LACK = {"pictures": "its landmarks lie on no grid."}
+
+
+def lacking(lacks: Mapping[str, str], layout: Layout) -> Mapping[str, str]:
+    """Return what a network lacks by its backbone, and by the layout of its clips, which no backbone has to say."""
+    return {**_LANDMARKS_LACK, **lacks} if layout == "landmarks" else lacks
 
 
 class Backbone(Component):
     """A network from clips to ``outputs`` numbers, and what a method needs to know of it.
 
-    No attribution method inspects the type of a network: it asks the backbone.
+    Attribution methods ask the backbone; of the network itself they know no more than the classes of its modules.
     """
 
     @abstractmethod
@@ -69,7 +76,8 @@ class Backbone(Component):
         """What attribution methods may need and this network cannot give: capability to reason.
 
         Capabilities that built-in methods ask for: ``gradient``, ``relu_modules`` (each activation a module
-        of its own, used once), ``lrp``, ``convolutional_stages`` (stages whose output is ``(B, C, T, H, W)``).
+        of its own, used once), ``lrp``, ``convolutional_stages`` (stages whose output is ``(B, C, T, H, W)``),
+        ``pictures`` (clips of video; that landmarks are none need not be said).
         """
         return {}
 

@@ -39,10 +39,14 @@ def number(value: Any, digits: int = 3) -> str:
 
 
 def interval(low: Any, high: Any) -> str:
-    """Return ``95 % interval a to b``, or that there is none."""
-    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+    """Return ``95 % interval a to b``, or that there is none; an end may be infinite."""
+    if low is None or high is None or math.isnan(low) or math.isnan(high):
         return "no interval: too few participants"
-    return f"95 % interval {number(low, 2)} to {number(high, 2)}"
+    return f"95 % interval {_end(low)} to {_end(high)}"
+
+
+def _end(value: float) -> str:
+    return number(value, 2) if math.isfinite(value) else "∞" if value > 0 else "-∞"
 
 
 def count(many: int, noun: str, plural: str = "") -> str:

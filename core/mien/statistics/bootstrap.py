@@ -53,12 +53,23 @@ def resampled_rows(
 
 
 def interval(values: Sequence[float] | FloatArray, level: float = 0.95) -> tuple[float, float]:
-    """Return the percentiles that enclose ``level`` of the finite values; NaN when there are none."""
-    finite = np.asarray(values, float)
-    finite = finite[np.isfinite(finite)]
-    if not len(finite):
+    """Return the percentiles that enclose ``level`` of the values; NaN when there are none.
+
+    Undefined values (NaN) are left out.  Infinite ones count: a ratio over nothing is larger than any other.  Between
+    a number and an infinite value lies the infinite one; between two that are infinite on either side the end is the
+    outer one.
+    """
+    known = np.asarray(values, float)
+    known = np.sort(known[~np.isnan(known)])
+    if not len(known):
         return UNDEFINED, UNDEFINED
-    low, high = np.percentile(finite, [50 * (1 - level), 50 * (1 + level)])
+    percent = [50 * (1 - level), 50 * (1 + level)]
+    if np.isfinite(known).all():
+        low, high = np.percentile(known, percent)
+    else:  # numpy's percentile takes infinite values from each other, which gives NaN
+        places = np.divide(percent, 100) * (len(known) - 1)
+        found = np.interp(places, np.arange(len(known)), known)
+        low, high = np.where(np.isnan(found), [-np.inf, np.inf], found)
     return float(low), float(high)
 
 
@@ -74,7 +85,7 @@ def participant_bootstrap(
     Parameters
     ----------
     statistic : callable
-        From row numbers, shape (m,), with repetitions, to a number; NaN where it is undefined.
+        From row numbers, shape (m,), with repetitions, to a number, which may be infinite; NaN where it is undefined.
     participants : array-like, shape (n,)
         Whose each row is.
 
@@ -89,7 +100,7 @@ def participant_bootstrap(
         return Estimate(UNDEFINED, UNDEFINED, UNDEFINED, 0, "there are no rows")
     value = float(statistic(np.arange(len(owners))))
     low, high = interval([statistic(rows) for rows in resampled_rows(owners, resamples, rng)], level)
-    reason = "" if np.isfinite(value) else "the statistic is undefined"
+    reason = "the statistic is undefined" if np.isnan(value) else ""
     return Estimate(value, low, high, people, reason or (FEW if people < FEWEST else ""))
 
 
@@ -98,8 +109,8 @@ def mean_interval(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return the mean over participants of each column, and its interval.
 
-    Participants are drawn with replacement, all columns together.  A missing value (NaN) leaves its participant out
-    of that column.
+    Participants are drawn with replacement, all columns together.  A missing value (NaN), or one that is not finite,
+    leaves its participant out of that column.
 
     Parameters
     ----------
@@ -127,7 +138,8 @@ def function_interval(
     Parameters
     ----------
     function : callable
-        From means ``(resamples, columns)`` to results ``(resamples, k)``, row by row.
+        From means ``(resamples, columns)`` to results ``(resamples, k)``, row by row; see `interval` for those that
+        are NaN or infinite.
     values : array-like, shape (participants, columns)
 
     Returns

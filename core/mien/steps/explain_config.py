@@ -50,8 +50,8 @@ def explain_config(
     explain = dict(sections.get("explain", {}))
     explain["methods"] = methods or explain.get("methods") or {"ig_blur": "integrated_gradients"}
     explain |= {"split": "all", "windows_per_recording": None}
-    # Networks can be trained with permuted labels only where there are labels.
-    explain["controls"] = {**explain.get("controls", {}), "permuted": 0}
+    # Controls explain labelled people, and can be trained with permuted labels only where there are labels.
+    explain["controls"] = {**explain.get("controls", {}), "networks": 0, "permuted": 0}
     parts = {name: getattr(loaded, name) for name in ("detector", "cropper", "backbone", "objective")}
     document = {
         **parts,

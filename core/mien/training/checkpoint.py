@@ -19,6 +19,7 @@ from mien.config.run_config import RunConfig, dump
 from mien.config.settings import PoolingSettings, WindowSettings
 from mien.errors import ConfigError, ModelError
 from mien.interfaces import Backbone, Component, Cropper, Detector, ExplainedModel, LabelScale, Objective
+from mien.interfaces.backbone import lacking
 from mien.promises import at_work, broken
 from mien.registry import Registry
 from mien.store.keys import file_digest
@@ -93,7 +94,7 @@ def explained_model(backbone: Backbone, module: nn.Module) -> ExplainedModel:
         module=module,
         stages=stages,
         lrp_canonizers=backbone.lrp_canonizers,
-        lacks=backbone.lacks,
+        lacks=lacking(backbone.lacks, backbone.input_spec.layout),
         name=f"the backbone '{backbone.use}'",
         backbone=backbone.use,
     )

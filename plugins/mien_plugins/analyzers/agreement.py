@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
@@ -88,11 +89,12 @@ class Agreement(Analyzer):
     """Rank correlation of each two methods' relevance, over regions and over time.
 
     *Regions*: Spearman's correlation over the face's regions, the rest of the face and the background of the absolute
-    relevance per element, which does not favour large regions, with a participant's windows summed first.  *Time*:
-    within each window Spearman's correlation over its frames of the relevance summed over the face, averaged
-    over a participant's windows by Fisher's z.  It is of signed relevance where both methods are signed, else of
-    absolute relevance.  Figures are means over participants by Fisher's z with a percentile bootstrap interval over
-    participants.  Frames without a face are left out.
+    relevance per element, which does not favour large regions, summed first over those of a participant's windows that
+    both methods explained.  *Time*: within each window Spearman's correlation over its frames of the relevance summed
+    over the face, averaged over a participant's windows by Fisher's z.  It is of signed relevance where both methods
+    are signed, else of absolute relevance.  Figures are means over participants by Fisher's z with a percentile
+    bootstrap interval over participants.  Frames without a face are left out; one that a window of a higher rate holds
+    several times counts once, with the mean of its occurrences.
 
     Beside the regions stand untrained networks: methods also agree on what the face's texture gives without any
     learning.  Methods that agree may share an error, and methods of one family (say, of gradients) agree by how they
@@ -102,6 +104,7 @@ class Agreement(Analyzer):
     frames) is not compared over time, and the notes say so.
     """
 
+    version: ClassVar[int] = 2  # windows that both methods explained; frames that are held several times count once
     citation: ClassVar[str] = (
         "Krishna et al.: The Disagreement Problem in Explainable Machine Learning: A Practitioner's Perspective, "
         "TMLR 2024"
@@ -141,7 +144,7 @@ class Agreement(Analyzer):
             if method not in fine
         ]
         absent = [f"{name} is not compared: no recording was explained by it." for name in {*run.methods} - {*methods}]
-        notes = [*_notes(table), *coarse, *sorted(absent)]
+        notes = [*_notes(table), *coarse, *_without_common_windows(table, methods), *sorted(absent)]
         return Analysis({"agreement": table, "agreement_participants": people}, [_chart(table, methods)], notes)
 
     def _table(self, people: pd.DataFrame, untrained: pd.DataFrame, unsigned: list[str], seed: int) -> pd.DataFrame:
@@ -199,6 +202,15 @@ def _too_few(methods: list[str]) -> str:
     if not methods:
         return "Whether methods agree is not computed: no labelled recording was explained."
     return f"Whether methods agree is not computed: {methods[0]} is the only method. Add another to 'explain.methods'."
+
+
+def _without_common_windows(table: pd.DataFrame, methods: list[str]) -> list[str]:
+    compared = {*zip(table["method"], table["other_method"], strict=True)}
+    return [
+        f"{one} and {other} are not compared: no window was explained by both."
+        for one, other in combinations(methods, 2)
+        if (one, other) not in compared
+    ]
 
 
 def _chart(table: pd.DataFrame, methods: list[str]) -> HeatMap:

@@ -32,6 +32,8 @@ class ArtifactAudit(Analyzer):
       that of the strongest place inside is above ``place_bound``.  A place is a block of an eighth of the crop's width
       and height.
 
+    A ratio is infinite, and above any bound, where all relevance lies outside the face.
+
     With fewer than three participants there is no interval and no alarm; participants by themselves are flagged by the
     same rule without an interval.  The place is named, from its position alone: nothing has looked at the picture.
 
@@ -46,6 +48,7 @@ class ArtifactAudit(Analyzer):
     ``temporal_mean``).  Recordings that are out of distribution are left out.
     """
 
+    version: ClassVar[int] = 2  # an alarm where all relevance lies outside the face
     citation: ClassVar[str] = (
         "Lapuschkin, Wäldchen, Binder, Montavon, Samek, Müller: Unmasking Clever Hans predictors and assessing what "
         "machines really learn, Nature Communications 2019"

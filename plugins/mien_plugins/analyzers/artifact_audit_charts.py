@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,7 @@ def _outside(method: str, people: pd.DataFrame, methods: pd.DataFrame) -> Scatte
     lines = [LineSeries(name="an even spread", x=places, y=places)]
     reached: Any = methods.set_index("method").loc[method, "untrained_ratio_highest"]
     if reached > 0:  # r = (s / a) / ((1 - s) / (1 - a)), solved for the share s
-        curve = [reached * x / (1 - x + reached * x) for x in places]
+        curve = [1.0 if math.isinf(reached) else reached * x / (1 - x + reached * x) for x in places]
         lines.append(LineSeries(name="highest of the untrained networks", x=places, y=curve))
     return ScatterChart(
         name=chart_name("outside_the_face", method),

@@ -54,7 +54,10 @@ def shares(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 
 def ratio(share: FloatArray, area: FloatArray) -> FloatArray:
-    """Return the relevance a pixel outside over that inside; NaN where either side has no pixels, or all is 0."""
+    """Return the relevance a pixel outside over that inside.
+
+    Infinite where the face holds none; NaN where either side has no pixels, or all is 0.
+    """
     import numpy as np
 
     share, area = np.asarray(share, np.float64), np.asarray(area, np.float64)
@@ -178,7 +181,7 @@ def _place(sums: Sums | None) -> dict[str, Any]:
         "place_y": found.y,
         "place_density": found.density,
         "face_density": found.inside,
-        "place_ratio": found.density / found.inside if found.inside > 0 else _NONE,
+        "place_ratio": found.ratio,
         "image_constancy": image,
         "crop_constancy": crop,
         "stays_with": stays_with(image, crop),

@@ -42,6 +42,13 @@ class Place:
     inside: float
     name: str
 
+    @property
+    def ratio(self) -> float:
+        """Its density over that inside; infinite where only the face holds none, NaN where neither does."""
+        if self.inside == 0:
+            return float("inf") if self.density > 0 else float("nan")
+        return self.density / self.inside
+
 
 def strongest_place(sums: Sums) -> Place | None:
     """Return the strongest place outside the face; None without relevance, or where nothing outside is seen."""

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from mien.tables import METHOD, PARTICIPANT, RECORDING, WINDOW, Column, Table
 
-_RATIO = "Absolute relevance a pixel outside the face over that inside; 1 is what an even spread gives"
-_PLACE_RATIO = "Relevance of the strongest place outside the face over that of the strongest inside"
+_RATIO = (
+    "Absolute relevance a pixel outside the face over that inside; 1 is what an even spread gives, and it is infinite "
+    "where the face holds none"
+)
+_PLACE_RATIO = (
+    "Relevance of the strongest place outside the face over that of the strongest inside; infinite where the face "
+    "holds none"
+)
 _SHARE = Column("share", "number", "Share of absolute relevance outside the face, 0 to 1.", nullable=True)
 _AREA = Column("area_share", "number", "Share of the crop's pixels outside the face, 0 to 1.", nullable=True)
 _CLIPS = Column("clips", "integer", "Clips that were explained and hold a frame with a face.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -73,25 +74,29 @@ def _rule(bounds: Bounds) -> str:
 
 
 def _verdict(row: Mapping[Any, Any], people: pd.DataFrame) -> str:
-    from mien.report.words import interval, number
-
     if not row["ratio"] >= 0:
         return ""
     head = {
         True: f"Warning, {row['method']}: the network may look at something other than the face. ",
         False: f"{row['method']}: no alarm. ",
     }[bool(row["alarm"])]
-    text = (
-        f"{_outside(row)}: a pixel there holds {number(row['ratio'])} times the relevance of one in the face "
-        f"({interval(row['ratio_low'], row['ratio_high'])}){_untrained(row)}. "
-    )
+    text = f"{_outside(row)}: {_ratio(row)}{_untrained(row)}. "
     return (head + text + _place(row, people) + _flagged(row, people)).strip()
 
 
 def _outside(row: Mapping[Any, Any]) -> str:
+    part = "All absolute relevance" if math.isinf(row["ratio"]) else f"{100 * row['share']:.0f} % of absolute relevance"
+    return f"{part} lies outside the face, on {100 * row['area_share']:.0f} % of the pixels"
+
+
+def _ratio(row: Mapping[Any, Any]) -> str:
+    from mien.report.words import interval, number
+
+    if math.isinf(row["ratio"]):  # over participants that is so of each of them, and needs no interval
+        return "no pixel in the face holds any"
     return (
-        f"{100 * row['share']:.0f} % of absolute relevance lies outside the face, on {100 * row['area_share']:.0f} % "
-        "of the pixels"
+        f"a pixel there holds {number(row['ratio'])} times the relevance of one in the face "
+        f"({interval(row['ratio_low'], row['ratio_high'])})"
     )
 
 
@@ -101,21 +106,18 @@ def _untrained(row: Mapping[Any, Any]) -> str:
     if not row["untrained_networks"]:
         return "; there is no untrained network to compare it with"
     networks = count(int(row["untrained_networks"]), "untrained network")
+    if math.isinf(row["untrained_ratio_highest"]):
+        return f"; in at least one of {networks} no pixel in the face holds any"
     return f", at most {number(row['untrained_ratio_highest'])} in {networks}"
 
 
 def _place(row: Mapping[Any, Any], people: pd.DataFrame) -> str:
-    from mien.report.words import interval, number
     from mien_plugins.analyzers.artifact_audit_places import hint
 
     if not row["place"]:
         return ""
     there = int((people["place"] == row["place"]).sum())
-    text = (
-        f"The strongest place outside is {row['place']} (in {there} of {len(people)}), with "
-        f"{number(row['place_ratio'])} times the relevance of the strongest in the face "
-        f"({interval(row['place_ratio_low'], row['place_ratio_high'])})"
-    )
+    text = f"The strongest place outside is {row['place']} (in {there} of {len(people)}){_place_ratio(row)}"
     if not row["alarm"]:
         return text + ". "
     stays = {
@@ -124,6 +126,19 @@ def _place(row: Mapping[Any, Any], people: pd.DataFrame) -> str:
         "undecided": "Whether it stays with the image or with the face cannot be told: the head hardly moves. ",
     }
     return f"{text}: {hint(row['place'])}, but nothing has looked at the picture. {stays.get(row['stays_with'], '')}"
+
+
+def _place_ratio(row: Mapping[Any, Any]) -> str:
+    from mien.report.words import interval, number
+
+    if math.isinf(row["place_ratio"]):
+        return ", with no relevance in any place of the face"
+    if math.isnan(row["place_ratio"]):  # the crop shows no place in the face
+        return ""
+    return (
+        f", with {number(row['place_ratio'])} times the relevance of the strongest in the face "
+        f"({interval(row['place_ratio_low'], row['place_ratio_high'])})"
+    )
 
 
 def _flagged(row: Mapping[Any, Any], people: pd.DataFrame) -> str:

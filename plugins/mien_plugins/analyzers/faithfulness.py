@@ -101,6 +101,7 @@ class Faithfulness(Analyzer):
     again, once for each stage of the network, draw of noise and shift.
     """
 
+    version: ClassVar[int] = 2  # random networks, noise and orders are drawn for each participant
     citation: ClassVar[str] = (
         "Samek et al.: Evaluating the Visualization of What a Deep Neural Network Has Learned, IEEE TNNLS 2017; "
         "Petsiuk, Das, Saenko: RISE, BMVC 2018; "

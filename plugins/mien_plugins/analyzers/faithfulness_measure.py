@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mien.errors import MienError
-from mien.faithfulness import Curves, Perturbation, parameter_randomisation, stability
+from mien.faithfulness import Curves, Perturbation, own_seed, parameter_randomisation, stability
 from mien.parallel.worker import attempt
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ class _Clips:
 
     def __init__(self, asked: Faithfulness, run: RunView, model: ExplainedModel, batch: ClipBatch) -> None:
         self.asked, self.run, self.model, self.batch = asked, run, model, batch
+        self.seed = own_seed(run.seed, batch.keys[0].participant)
         self.target = run.objective.target
         self.gaps: list[str] = []
         self.perturbations: dict[str, Perturbation] = {}
@@ -94,7 +95,7 @@ class _Clips:
                     segments=asked.segments,
                     steps=asked.steps,
                     orders=asked.orders,
-                    seed=run.seed,
+                    seed=self.seed,
                 )
             except MienError as error:
                 self.gaps.append(f"Nothing was replaced with the fill '{fill}': {error}")
@@ -120,7 +121,7 @@ class _Clips:
         stages = list(self.model.stages)[::-1]
         only = None if self.asked.stages == "every" or not stages else stages[-1:]
         own = parameter_randomisation(
-            self.model, method, self.batch, self.target, original=maps, seed=self.run.seed, only=only
+            self.model, method, self.batch, self.target, original=maps, seed=self.seed, only=only
         )
         found.stages += [stage for stage in own.stages if stage not in found.stages]
         pairs = zip(own.stages, own.similarity, strict=True)
@@ -135,7 +136,7 @@ class _Clips:
             original=maps,
             noise=self.asked.noise,
             draws=self.asked.draws,
-            seed=self.run.seed,
+            seed=self.seed,
         )
         rows = self._rows(name, "stability_noise", own.noise)
         # Landmarks have no pixels to be shifted by.

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from mien_plugins.analyzers.time_bins import occurrences
 from mien_plugins.analyzers.window_correlation import spearman
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[np.float64]
 
+_WINDOW = ["recording", "window"]
+
 COLUMNS = ("method", "other_method", "participant", "correlation", "windows", "undefined_windows")
 
 
@@ -22,7 +25,8 @@ def over_regions(relevance: pd.DataFrame, methods: Sequence[str]) -> pd.DataFram
     """Return how alike two methods rank the parts of the face, for each pair and participant.
 
     What is ranked is the absolute relevance per element of each region, of the rest of the face and of the background,
-    summed over all windows first.  By their sums alone large regions would come first with any method.
+    summed first over the windows that both methods explained.  By their sums alone large regions would come first with
+    any method.
 
     Parameters
     ----------
@@ -32,19 +36,38 @@ def over_regions(relevance: pd.DataFrame, methods: Sequence[str]) -> pd.DataFram
     Returns
     -------
     DataFrame
-        `COLUMNS`; correlation is NaN where a method has no relevance or fewer than three regions have an area.
+        `COLUMNS`; correlation is NaN where a method has no relevance or fewer than three regions have an area.  Without
+        a window of both methods there is no row.
     """
     import pandas as pd
 
     parts = relevance[relevance["region"] != "total"]
     found = []
     for participant, own in parts.groupby("participant", sort=False, observed=True):
-        sums = own.groupby(["region", "method"], sort=False, observed=True)[["absolute", "area"]].sum()
-        density = (sums["absolute"] / sums["area"].where(sums["area"] > 0)).unstack("method")
-        windows = len(own[["recording", "window"]].drop_duplicates())
-        for first, second, correlation in _pairs(density, methods):
-            found.append((first, second, str(participant), correlation, windows, 0))
+        keys = [*_WINDOW, "region", "method"]
+        sums = pd.DataFrame(own.groupby(keys, sort=False, observed=True)[["absolute", "area"]].sum().unstack("method"))
+        for pair in combinations(methods, 2):
+            density, windows = _density(sums, pair)
+            if windows:
+                found += [(*both, str(participant), r, windows, 0) for *both, r in _pairs(density, pair)]
     return pd.DataFrame(found, columns=list(COLUMNS))
+
+
+def _density(sums: pd.DataFrame, pair: Sequence[str]) -> tuple[pd.DataFrame, int]:
+    """Return the density of regions over the windows that both methods explained, and how many windows those are.
+
+    Parameters
+    ----------
+    sums : DataFrame
+        Indexed by recording, window, region; columns ``absolute`` and ``area`` of each method, NaN where it has none.
+    """
+    import pandas as pd
+
+    known = sums.reindex(columns=pd.MultiIndex.from_product([["absolute", "area"], pair])).dropna()
+    windows = len(known.groupby(level=_WINDOW, observed=True))
+    whole = known.groupby(level="region", sort=False, observed=True).sum()
+    absolute, area = (whole.loc[:, name] for name in ("absolute", "area"))
+    return pd.DataFrame(absolute / area.where(area > 0)), windows
 
 
 def over_time(relevance: pd.DataFrame, methods: Sequence[str], unsigned: Collection[str]) -> pd.DataFrame:
@@ -85,11 +108,17 @@ def over_time(relevance: pd.DataFrame, methods: Sequence[str], unsigned: Collect
 
 
 def _face(relevance: pd.DataFrame) -> pd.DataFrame:
-    """Return the signed and absolute relevance inside the face: one row a method, window and frame."""
-    keys = ["method", "participant", "recording", "window", "frame"]
-    sides = [relevance[relevance["region"] == region].set_index(keys) for region in ("total", "background")]
+    """Return the signed and absolute relevance inside the face: one row a method, window and frame.
+
+    A frame that a window holds several times is one frame; see `occurrences`.
+    """
+    window = ["method", "participant", *_WINDOW]
+    sides = [
+        relevance[relevance["region"] == region].set_index([*window, "frame"]) for region in ("total", "background")
+    ]
     total, background = (side[["signed", "absolute"]] for side in sides)
-    return total.sub(background, fill_value=0.0).reset_index()
+    face = total.sub(background, fill_value=0.0)
+    return face.div(occurrences(sides[0]["area"].reindex(face.index), window), axis=0).reset_index()
 
 
 def _pairs(table: pd.DataFrame, methods: Sequence[str]) -> Iterator[tuple[str, str, float]]:

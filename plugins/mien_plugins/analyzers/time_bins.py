@@ -1,10 +1,12 @@
-"""How finely a method resolves time."""
+"""How often a window holds a source frame, and how finely a method resolves time."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import numpy.typing as npt
     import pandas as pd
@@ -12,6 +14,28 @@ if TYPE_CHECKING:
     Array = npt.NDArray[np.float64]
 
 _TOLERANCE = 1e-4  # of the largest singular value: above float32 rounding, below any real change
+
+
+def occurrences(area: pd.Series[float], window: Sequence[str]) -> pd.Series[float]:
+    """Return how many times a window holds each of its source frames.
+
+    A window that was resampled to a higher rate holds some frames several times, and their relevance is a sum over the
+    occurrences.  So is the area of the total, by which they are told.
+
+    Parameters
+    ----------
+    area : Series
+        The area of each frame's total, with the levels ``window`` in its index; NaN where it is not known.
+    window : sequence of str
+        What tells windows apart.
+
+    Returns
+    -------
+    Series
+        As ``area``; of the frame that is held least often 1, and 1 where the area is not known.
+    """
+    least = area.groupby(level=list(window), observed=True).transform("min")
+    return (area / least.where(least > 0)).fillna(1.0)
 
 
 def independent_bins(relevance: pd.DataFrame) -> int:
@@ -33,8 +57,10 @@ def independent_bins(relevance: pd.DataFrame) -> int:
     """
     import numpy as np
 
-    totals = relevance[relevance["region"] == "total"]
-    series = [own["signed"].to_numpy(np.float64) for _, own in totals.groupby(["recording", "window"], sort=False)]
+    window = ["recording", "window"]
+    totals = relevance[relevance["region"] == "total"].set_index(window)
+    once = totals["signed"] / occurrences(totals["area"], window)
+    series = [own.to_numpy(np.float64) for _, own in once.groupby(level=window, sort=False, observed=True)]
     if not series:
         return 0
     frames = max(len(one) for one in series)

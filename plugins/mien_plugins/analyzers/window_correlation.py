@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mien_plugins.analyzers.time_bins import independent_bins
+from mien_plugins.analyzers.time_bins import independent_bins, occurrences
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +37,7 @@ def windows_of(relevance: pd.DataFrame, regions: Sequence[str]) -> list[Window]:
     """Return the windows of one method over their frames with a face.
 
     A source frame that a resampled window holds several times is one frame: its relevance, a sum over its
-    occurrences, is divided by their number, which the area of the total tells.
+    occurrences, is divided by their number; see `occurrences`.
 
     Parameters
     ----------
@@ -54,9 +54,7 @@ def windows_of(relevance: pd.DataFrame, regions: Sequence[str]) -> list[Window]:
     wide = seen.pivot_table(index=keys, columns="region", values="signed", observed=True)
     wide = wide.reindex(columns=list(regions))
     area = seen[seen["region"] == "total"].groupby(keys, observed=True)["area"].sum().reindex(wide.index)
-    least = area.groupby(level=_WINDOW, observed=True).transform("min")
-    times = (area / least.where(least > 0)).fillna(1.0).to_numpy(np.float64)
-    values = wide.to_numpy(np.float64) / times[:, None]
+    values = wide.to_numpy(np.float64) / occurrences(area, _WINDOW).to_numpy(np.float64)[:, None]
     frames = wide.index.get_level_values("frame").to_numpy(np.intp)
     places = [wide.index.get_level_values(name) for name in _WINDOW]
     changed = np.zeros(len(wide), bool)  # rows are sorted, so that a window's stand together

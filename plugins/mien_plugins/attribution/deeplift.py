@@ -19,7 +19,8 @@ class DeepLift(BaselineMethod):
 
     Two faults of captum's are mended, which lose relevance at max poolings: those that follow an activation or
     stand in one of several branches, and those whose windows overlap.  Every activation must be a module of its own
-    that is used once; the completeness gap is measured and shows where that does not hold.
+    that is used once: a module that is used again is refused when the first clip passes, and one that is a function
+    shows in the completeness gap, which is measured.
     """
 
     version: ClassVar[int] = 2  # complete on max poolings
@@ -36,13 +37,13 @@ class DeepLift(BaselineMethod):
         """Return relevance and its gap; each clip passes beside its baseline."""
         import torch
 
-        from mien.attribution import forward, over_clips, untouched
+        from mien.attribution import over_clips, untouched
 
         pairs = torch.stack([batch.inputs.detach(), baselines], dim=1)
         with untouched(model.module):
             with torch.no_grad():
                 output, baseline_output = (
-                    torch.cat(over_clips(lambda clips: forward(model, clips, target), clips))
+                    torch.cat(over_clips(lambda clips: self._plain(model, clips, target), clips))
                     for clips in (batch.inputs, baselines)
                 )
             with torch.enable_grad():
@@ -52,6 +53,14 @@ class DeepLift(BaselineMethod):
         total = relevance.double().flatten(1).sum(1)
         gap = total - (output.double() - baseline_output.double())
         return Explanation(relevance, output, baseline_output, gap.to(output))
+
+    def _plain(self, model: ExplainedModel, clips: Tensor, target: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return the outputs; `ModelError` where the network uses an activation twice."""
+        from mien.attribution import forward
+        from mien_plugins.attribution.deeplift_rules import each_used_once
+
+        with each_used_once(model.module, self.use, model.name):
+            return forward(model, clips, target)
 
 
 def _multiplied(model: ExplainedModel, clip: Tensor, baseline: Tensor, target: Callable[[Tensor], Tensor]) -> Tensor:
@@ -70,7 +79,7 @@ def _multiplied(model: ExplainedModel, clip: Tensor, baseline: Tensor, target: C
             values = target(self.explained(clips))
             return differentiable(values, model.name) if torch.is_grad_enabled() else values
 
-    with warnings.catch_warnings(), inputs_apart(model.module):
+    with warnings.catch_warnings(), inputs_apart(model.module, model.name):
         # captum tells that it sets hooks; the network is put back by `untouched`.
         warnings.filterwarnings("ignore", message="Setting forward, backward hooks")
         found: Tensor = SummingDeepLift(Targeted()).attribute(clip.clone().requires_grad_(), baselines=baseline)

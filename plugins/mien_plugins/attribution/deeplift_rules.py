@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,9 @@ from captum.attr import DeepLift
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mien.attribution import unreached
+from mien.errors import ModelError
+
 _POOLS = {
     nn.MaxPool1d: functional.max_pool1d,
     nn.MaxPool2d: functional.max_pool2d,
@@ -18,21 +21,80 @@ _POOLS = {
 }
 
 
+_KINDS = (nn.ReLU, nn.ELU, nn.LeakyReLU, nn.Sigmoid, nn.Tanh, nn.Softplus, nn.Softmax, *_POOLS)
+"""The modules that captum has rules for."""
+
+
+def _ruled(network: nn.Module) -> dict[str, nn.Module]:
+    """Return the modules of which captum replaces the gradient, by their names."""
+    alone = {name: module for name, module in network.named_modules() if not list(module.children())}
+    return {name: alone[name] for name in alone if isinstance(alone[name], _KINDS)}
+
+
 @contextmanager
-def inputs_apart(network: nn.Module) -> Iterator[None]:
+def each_used_once(network: nn.Module, method: str, name: str) -> Iterator[None]:
+    """Let no activation or pooling take part twice in the one forward pass in this context.
+
+    captum keeps one input and one output of a module, those of its last use.
+
+    Parameters
+    ----------
+    network : nn.Module
+    method, name : str
+        Id of the method and name of the network, for the error.
+
+    Raises
+    ------
+    ModelError
+        At the second use.
+    """
+    used: set[str] = set()
+
+    def counting(place: str) -> Callable[..., None]:
+        def count(module: nn.Module, inputs: Any) -> None:
+            if place in used:
+                raise ModelError(
+                    f"The attribution method '{method}' cannot explain {name}: it uses its module '{place}' "
+                    f"({type(module).__name__}) more than once, of which there is no telling apart.",
+                    hint="Give each place a module of its own, such as its own nn.ReLU(), or choose another method; "
+                    "a backbone says so before any training, by 'relu_modules' in what it lacks.",
+                )
+            used.add(place)
+
+        return count
+
+    handles = [module.register_forward_pre_hook(counting(place)) for place, module in _ruled(network).items()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def inputs_apart(network: nn.Module, name: str) -> Iterator[None]:
     """Give every activation and pooling an input of its own while the context lasts.
 
     captum replaces the gradient of the tensor that a module was called with.  Where that tensor is also the output
     of the module before (a pooling after an activation), the module before has read the old gradient by then;
     and where other branches use it too, theirs is replaced as well.
+
+    Raises
+    ------
+    ModelError
+        In the forward pass, where such an input has no gradient that captum could replace.
     """
 
-    def copied(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(each.clone() for each in inputs)
+    def copying(place: str) -> Callable[..., Any]:
+        def copied(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+            apart = tuple(each.clone() for each in inputs)
+            if not apart[0].requires_grad:
+                raise unreached(place, name)
+            return apart
 
-    alone = [module for module in network.modules() if not list(module.children())]
-    kinds = (nn.ReLU, nn.ELU, nn.LeakyReLU, nn.Sigmoid, nn.Tanh, nn.Softplus, nn.Softmax, *_POOLS)
-    handles = [module.register_forward_pre_hook(copied) for module in alone if isinstance(module, kinds)]
+        return copied
+
+    handles = [module.register_forward_pre_hook(copying(place)) for place, module in _ruled(network).items()]
     try:
         yield
     finally:

@@ -26,7 +26,7 @@ class GradCam(AttributionMethod):
     """
 
     version: ClassVar[int] = 2  # the default layer is one with a map in space
-    needs: ClassVar[tuple[str, ...]] = ("gradient", "convolutional_stages")
+    needs: ClassVar[tuple[str, ...]] = ("gradient", "convolutional_stages", "pictures")
     citation: ClassVar[str] = "Selvaraju et al.: Grad-CAM, ICCV 2017"
 
     layer: str | None = Field(

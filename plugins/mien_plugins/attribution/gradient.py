@@ -33,7 +33,7 @@ def gradient(model: ExplainedModel, clips: Tensor, target: Callable[[Tensor], Te
     points = clips.detach().clone().requires_grad_()
     with torch.enable_grad():
         output = differentiable(forward(model, points, target), model.name)
-    return torch.autograd.grad(output.sum(), points)[0], output.detach()
+        return torch.autograd.grad(output.sum(), points)[0], output.detach()
 
 
 class Saliency(AttributionMethod):

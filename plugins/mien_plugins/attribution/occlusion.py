@@ -34,6 +34,7 @@ class Occlusion(BaselineMethod):
     Diagnostics: ``blocks``.
     """
 
+    needs: ClassVar[tuple[str, ...]] = ("pictures",)
     citation: ClassVar[str] = "Zeiler, Fergus: Visualizing and Understanding Convolutional Networks, ECCV 2014"
 
     block: tuple[Size, Size, Size] | Literal["auto"] = Field(
