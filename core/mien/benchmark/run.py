@@ -89,7 +89,7 @@ class Plan:
 FULL = Plan(None, (), (21, 22, 23, 24, 25), 1, 6, ("AU12", "AU09"), 1, Depth(True, stages=1, draws=2))
 QUICK = Plan(
     ("AU12", "AU09", "badge_cue"),
-    ("dataset.participants=30", "dataset.test_participants=6"),
+    ("dataset.participants=27", "dataset.test_participants=6"),
     (21, 22),
     1,
     1,
