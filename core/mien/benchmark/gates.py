@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mien.benchmark.measures import MEASURES
-from mien.benchmark.summary import RESAMPLES, judged
+from mien.benchmark.summary import RESAMPLES, judged, summarise
 from mien.benchmark.tables import ALL, GATES
 from mien.report.words import count, listed, number
 from mien.statistics import mean_interval
@@ -160,9 +160,7 @@ def _of_unit(found: _Found, task: str, bound: Bounds) -> Iterator[dict[str, Any]
     yield _prediction(found, task, bound.r)
     for measure, what in (("densest_planted", "put the planted region first"), ("unit_named", "name the planted AU")):
         gate = f"methods that {what} in at least {MOST_PARTICIPANTS:.0%} of participants".replace("%", " %")
-        rows = found.rows(task, measure)
-        of_all = rows["n"] / (rows["n"] + rows["undefined"])
-        rows = rows.assign(**{end: rows[end] * of_all for end in ("mean", "low", "high")})
+        rows = _of_everybody(found, task, measure)
         yield _counted(found, rows, task, measure, MOST_PARTICIPANTS - _LAST_DIGITS, gate, bound.methods or math.nan)
     best = _best(found.rows(task, "density"), [m for m, use in found.uses.items() if use in GRADIENT_METHODS])
     yield _row(
@@ -205,6 +203,14 @@ def _constant(rows: pd.DataFrame) -> str:
 def _each_seed(rows: pd.DataFrame) -> str:
     each = [f"{number(r, 3)} (seed {seed})" for seed, r in zip(rows["seed"], rows["r"], strict=True)]
     return f"r: {listed(each)}." if each else ""
+
+
+def _of_everybody(found: _Found, task: str, measure: str) -> pd.DataFrame:
+    """Return the rows of a measure that is 1 or 0, a method each; it is 0 where it is undefined."""
+    scores = found.scores[(found.scores["task"] == task) & (found.scores["measure"] == measure)]
+    scores = scores.assign(value=scores["value"].fillna(0.0))
+    models = found.models[found.models["task"] == task]
+    return replace(found, summary=summarise(scores, models, found.seed)).rows(task, measure)
 
 
 def _counted(
